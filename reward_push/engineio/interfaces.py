@@ -1,0 +1,97 @@
+"""The seams of the Engine.IO core: what a session asks of a transport, of its user, and of time."""
+
+from collections.abc import Sequence
+
+from zope.interface import Attribute, Interface
+
+from .errors import CloseReason
+from .outgoing import Outgoing
+from .packet import Packet
+
+
+class ITransport(Interface):
+    """The server's end of one client connection: long polling or a WebSocket."""
+
+    name: str = Attribute("``polling`` or ``websocket``: the value of ``transport=`` in the client's URL")
+    writable: bool = Attribute(
+        "Whether :meth:`send` may be called now: a poll is held, or the WebSocket has nothing buffered"
+    )
+
+    def send(units: Sequence[Outgoing]) -> None:
+        """Write all of ``units``, in order, as one payload where the transport has payloads.
+
+        Only called while :attr:`writable`. When it becomes writable again the transport calls
+        ``session.transport_drained(self)``.
+        """
+
+    def close() -> None:
+        """End the connection after what was sent. The session is not told again. Idempotent.
+
+        A WebSocket is closed with a close frame; a held poll is answered with what the session sent
+        before (a session sends a close packet or noop first).
+        """
+
+    def fail() -> None:
+        """End the connection so that every stock client comes back by itself. Idempotent.
+
+        A WebSocket is closed; a held poll is answered ``400 Session ID unknown``, as python-socketio
+        takes a close packet on polling for final.
+        """
+
+
+class ISession(Interface):
+    """What a transport tells its session. Each input names the transport it comes from, as during
+    an upgrade a session has two."""
+
+    revision = Attribute("The session's :class:`.revision.Revision`: codecs and heartbeat direction")
+    base64: bool = Attribute("Whether this client takes binary only as base64 (``b64=1`` at the handshake)")
+
+    def transport_opened(transport: ITransport) -> None:
+        """The transport can be used: the first one gets the open packet, a later one may probe."""
+
+    def received(transport: ITransport, packet: Packet) -> None:
+        """A whole valid packet came in."""
+
+    def transport_drained(transport: ITransport) -> None:
+        """The transport has become writable."""
+
+    def transport_broken(transport: ITransport, reason: CloseReason) -> None:
+        """The peer broke the protocol: bad bytes, an oversized packet, overlapping requests."""
+
+    def transport_lost(transport: ITransport) -> None:
+        """The connection is gone. Never called for a polling transport between two requests."""
+
+
+class ISessionHandler(Interface):
+    """What lives on top of a session: Socket.IO, or an echo."""
+
+    def message(data: str | bytes) -> None:
+        """The client sent this message."""
+
+    def closed(reason: CloseReason) -> None:
+        """The session is over. Called once; nothing follows."""
+
+
+class ITimed(Interface):
+    """Something with a deadline, filed in a wheel."""
+
+    due: float = Attribute("The time (as of ``IWheel.now``) at which ``expire`` is wanted")
+
+    def expire(now: float) -> None:
+        """``due`` has passed. To be called again, set a later ``due`` and file again."""
+
+
+class IWheel(Interface):
+    """Many deadlines on one timer. The only clock of the core; the shell owns the real one."""
+
+    def now() -> float:
+        """Monotonic seconds."""
+
+    def file(item: ITimed) -> None:
+        """Call ``item.expire`` at ``item.due`` or up to one tick later. Replaces an earlier filing.
+
+        ``item.due`` may be moved to a later time without filing again; for an earlier one, file again.
+        """
+
+    def discard(item: ITimed) -> None:
+        """Forget ``item``; nothing happens if it is not filed."""

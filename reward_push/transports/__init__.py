@@ -1,0 +1,1 @@
+"""The network side: one Twisted port for HTTP, long polling and WebSocket."""
