@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from zope.interface import Attribute, Interface
 
 from .errors import CloseReason
+from .options import EngineOptions
 from .outgoing import Outgoing
 from .packet import Packet
 
@@ -65,6 +66,9 @@ class ISession(Interface):
 class ISessionHandler(Interface):
     """What lives on top of a session: Socket.IO, or an echo."""
 
+    def opened() -> None:
+        """The session can be used: its open packet has been sent. Called once, before all else."""
+
     def message(data: str | bytes) -> None:
         """The client sent this message."""
 
@@ -76,6 +80,7 @@ class ITimed(Interface):
     """Something with a deadline, filed in a wheel."""
 
     due: float = Attribute("The time (as of ``IWheel.now``) at which ``expire`` is wanted")
+    bucket: int = Attribute("The wheel's own note of where the item is filed; 0 when it is not")
 
     def expire(now: float) -> None:
         """``due`` has passed. To be called again, set a later ``due`` and file again."""
@@ -95,3 +100,16 @@ class IWheel(Interface):
 
     def discard(item: ITimed) -> None:
         """Forget ``item``; nothing happens if it is not filed."""
+
+
+class ISessions(Interface):
+    """Where sessions come from, as a session sees it."""
+
+    options: EngineOptions = Attribute("Timers and limits, the same for all")
+    wheel: IWheel = Attribute("The clock and timer of all sessions")
+
+    def open_handler(session: ISession) -> ISessionHandler:
+        """Make what lives on top of ``session``."""
+
+    def forget(session: ISession) -> None:
+        """The session is over: its sid is unknown from now on."""

@@ -29,3 +29,8 @@ class EngineOptions:
     """Whether revision 3 clients are served."""
     missing_eio_is_3: bool = True
     """Whether a request without ``EIO`` is revision 3 (Swift clients up to 15.2) or refused."""
+
+    @property
+    def upgrades(self) -> tuple[str, ...]:
+        """What a polling session may upgrade to."""
+        return ("websocket",) if "websocket" in self.transports else ()

@@ -1,0 +1,64 @@
+"""What waits for a client that cannot take more right now, with its bound."""
+
+from .options import EngineOptions
+from .outgoing import Outgoing
+
+FLUSH_BYTES = 64 * 1024
+"""How much is handed to a transport at once: small enough that progress shows between two writes."""
+
+HARD_FACTOR = 16
+"""A backlog of this many times the limit ends the session at once, moving or not: a client that
+reads one byte now and then must not grow the node without end."""
+
+
+NEVER = float("inf")
+
+
+class Backlog:
+    """Units in order, their total size, and since when nothing has moved."""
+
+    __slots__ = ("_units", "moved_at", "size")
+
+    size: int
+    """Sum of the units' sizes, in characters or bytes."""
+    moved_at: float
+    """When the client last took something, or the backlog began (monotonic seconds)."""
+
+    def __init__(self, now: float) -> None:
+        self._units: list[Outgoing] = []
+        self.size = 0
+        self.moved_at = now
+
+    def __len__(self) -> int:
+        return len(self._units)
+
+    def append(self, unit: Outgoing) -> None:
+        """Put ``unit`` behind what waits already."""
+        self._units.append(unit)
+        self.size += unit.size
+
+    def slow_at(self, options: EngineOptions) -> float:
+        """Return when the client counts as slow: too much waits, and nothing has moved for too long."""
+        limit, timeout_s = options.max_queue_bytes, options.slow_timeout_s
+        if not limit or not timeout_s or self.size <= limit:
+            return NEVER
+        return self.moved_at + timeout_s
+
+    def overflows(self, options: EngineOptions) -> bool:
+        """Whether more waits than even a moving client may leave waiting."""
+        limit = options.max_queue_bytes
+        return bool(limit) and self.size > limit * HARD_FACTOR
+
+    def take(self, limit: int = FLUSH_BYTES) -> list[Outgoing]:
+        """Remove and return the oldest units up to ``limit`` in size, at least one where there is one."""
+        total = count = 0
+        for unit in self._units:
+            total += unit.size
+            if count and total > limit:
+                total -= unit.size
+                break
+            count += 1
+        taken = self._units[:count]
+        del self._units[:count]
+        self.size -= total
+        return taken

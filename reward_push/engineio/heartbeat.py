@@ -1,0 +1,63 @@
+"""The heartbeat of one session (Engine.IO protocol, "Heartbeat").
+
+Revision 3: the client pings, the server answers and counts the silence. Revision 4: the server pings
+``ping_interval_s`` after the last pong and counts the wait for the next. Any valid packet is a sign
+of life.
+"""
+
+from enum import Enum, auto
+
+from .options import EngineOptions
+
+
+class Beat(Enum):
+    """What has to be done at a heartbeat's deadline."""
+
+    PING = auto()
+    """Send a ping and call :meth:`Heartbeat.pinged`."""
+    DEAD = auto()
+    """The client did not answer in time."""
+
+
+class Heartbeat:
+    """One deadline, and what it means. Times are monotonic seconds."""
+
+    __slots__ = ("_awaiting_pong", "_options", "_server_pings", "at")
+
+    at: float
+    """The deadline."""
+
+    def __init__(self, now: float, options: EngineOptions, *, server_pings: bool) -> None:
+        self._options = options
+        self._server_pings = server_pings
+        self.restart(now)
+
+    def restart(self, now: float) -> None:
+        """Begin anew, as after an upgrade."""
+        self._awaiting_pong = False
+        self.at = now + self._options.ping_interval_s
+        if not self._server_pings:
+            self.at += self._options.ping_timeout_s
+
+    def alive(self, now: float) -> None:
+        """The client has shown a sign of life."""
+        if self._awaiting_pong or not self._server_pings:
+            self.restart(now)
+
+    @property
+    def may_ping(self) -> bool:
+        """Whether it is for the server to ping, and no ping is under way."""
+        return self._server_pings and not self._awaiting_pong
+
+    def pinged(self, now: float) -> None:
+        """A ping was sent: the wait for its answer begins."""
+        self._awaiting_pong = True
+        self.postpone(now)
+
+    def postpone(self, now: float) -> None:
+        """Wait for a whole time-out from ``now``."""
+        self.at = now + self._options.ping_timeout_s
+
+    def due(self) -> Beat:
+        """Return what the passed deadline asks for."""
+        return Beat.PING if self.may_ping else Beat.DEAD

@@ -1,0 +1,59 @@
+"""All sessions of a node, by sid."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from zope.interface import implementer
+
+from .interfaces import ISessionHandler, ISessions, IWheel
+from .options import EngineOptions
+from .revision import Revision
+from .session import Session
+
+SECRET_BYTES = 16
+"""Random bytes in a sid. It is all that a later request needs to show, so it must not be guessed."""
+
+
+@implementer(ISessions)
+class Registry:
+    """Opens sessions and finds them again.
+
+    A sid is the node's tag followed by 22 random characters (128 bits), so that any node can tell
+    whose session it is.
+    """
+
+    def __init__(
+        self,
+        options: EngineOptions,
+        wheel: IWheel,
+        open_handler: Callable[[Session], ISessionHandler],
+        node_tag: str = "",
+    ) -> None:
+        self.options = options
+        self.wheel = wheel
+        self.open_handler = open_handler
+        self._node_tag = node_tag
+        self._sessions: dict[str, Session] = {}
+
+    def open(self, revision: Revision, handshake: Any = None, *, base64: bool = False) -> Session:
+        """Register a new session; it starts to live when its first transport opens."""
+        sid = self._node_tag + secrets.token_urlsafe(SECRET_BYTES)
+        session = Session(sid, revision, handshake, self, base64=base64)
+        self._sessions[sid] = session
+        return session
+
+    def get(self, sid: str) -> Session | None:
+        """Return the session, also while its goodbye waits for a last poll; ``None`` once it is over."""
+        return self._sessions.get(sid)
+
+    def forget(self, session: Session) -> None:
+        """See :class:`.interfaces.ISessions`."""
+        self._sessions.pop(session.sid, None)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __iter__(self) -> Iterator[Session]:
+        """Iterate over a snapshot, so that sessions may end meanwhile."""
+        return iter(list(self._sessions.values()))

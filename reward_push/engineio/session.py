@@ -1,0 +1,358 @@
+"""One client's session: its packets, its backlog, its heartbeat and the upgrade, over any transport.
+
+A session never sees a socket. Its transports tell it what came in (:class:`.interfaces.ISession`),
+it tells them what to write (:class:`.interfaces.ITransport`). The backlog belongs to the session, so
+what waits while one transport replaces another goes out on the new one, in order.
+"""
+
+from typing import Any
+
+from zope.interface import implementer
+
+from .backlog import NEVER, Backlog
+from .errors import CloseReason
+from .handshake import open_packet
+from .heartbeat import Beat, Heartbeat
+from .interfaces import ISession, ISessionHandler, ISessions, ITimed, ITransport
+from .lifecycle import Event, IllegalEvent, State, advance
+from .outgoing import CLOSE, NOOP, PING, PONG, PROBE_PONG, Outgoing
+from .packet import Packet, PacketType
+from .revision import Revision
+
+_PROBE = Packet(PacketType.PING, "probe")
+
+
+@implementer(ISession, ITimed)
+class Session:
+    """An Engine.IO session from its handshake to its one end.
+
+    ``handshake`` is whatever the layers above want to know of the opening request; the session only
+    keeps it. ``sessions`` is where the session came from: it brings the options, the clock and the
+    handler, and is told of the end.
+    """
+
+    __slots__ = (
+        "_backlog",
+        "_candidate",
+        "_handler",
+        "_heartbeat",
+        "_poll_until",
+        "_probe_until",
+        "_sessions",
+        "_state",
+        "base64",
+        "bucket",
+        "due",
+        "handshake",
+        "revision",
+        "sid",
+        "transport",
+    )
+
+    def __init__(
+        self, sid: str, revision: Revision, handshake: Any, sessions: ISessions, *, base64: bool
+    ) -> None:
+        self.sid = sid
+        self.revision = revision
+        self.handshake = handshake
+        self.base64 = base64
+        self.transport: ITransport | None = None
+        self.due = NEVER
+        self.bucket = 0
+        self._sessions = sessions
+        self._state = State.OPENING
+        self._handler: ISessionHandler | None = None
+        self._candidate: ITransport | None = None
+        self._backlog: Backlog | None = None
+        self._heartbeat = Heartbeat(
+            sessions.wheel.now(), sessions.options, server_pings=revision.server_pings
+        )
+        # Deadlines, monotonic seconds. ``due`` is the earliest of them when the session was filed.
+        self._poll_until = NEVER
+        self._probe_until = NEVER
+
+    def __repr__(self) -> str:
+        # Never the whole sid: it is a bearer secret.
+        return f"<Session {self.sid[:4]}… {self._state.name}>"
+
+    # What the layer above does.
+
+    def send(self, unit: Outgoing) -> None:
+        """Write ``unit`` now if the client can take it, else keep it in order. Dropped after the end."""
+        transport = self.transport
+        if self._backlog is None and transport is not None and transport.writable:
+            transport.send((unit,))
+        else:
+            self._keep(unit)
+
+    def close(self, reason: CloseReason) -> None:
+        """End the session for good, after what was sent. Idempotent.
+
+        A polling client learns it by a close packet, now or on its next poll within
+        ``close_grace_s``. python-socketio then stays away: to have a client come back, :meth:`evict`.
+        """
+        transport = self.transport
+        if transport is None or self._state is State.CLOSING:
+            return
+        self._drop_candidate()
+        if transport.name == "websocket":
+            transport.close()
+            self._end(reason)
+        elif transport.writable:
+            transport.send((CLOSE,))
+            self._end(reason)
+        else:
+            if self._backlog is None:
+                # A late poll never gets a lone close packet (Engine.IO reference, polling close).
+                self._keep(NOOP)
+            self._keep(CLOSE)
+            self._advance(Event.CLOSE_DEFERRED)
+            self.due = self._sessions.wheel.now() + self._sessions.options.close_grace_s
+            self._sessions.wheel.file(self)
+            self._tell_handler(reason)
+
+    def evict(self, reason: CloseReason) -> None:
+        """End the session so that every stock client comes back by itself, elsewhere. Idempotent.
+
+        What waits is dropped: the client asks for it again where it comes back.
+        """
+        transport = self.transport
+        if transport is not None:
+            self._drop_candidate()
+            transport.fail()
+            self._end(reason)
+
+    # What a transport tells (ISession).
+
+    def transport_opened(self, transport: ITransport) -> None:
+        """See :class:`.interfaces.ISession`."""
+        options = self._sessions.options
+        if self._state is not State.OPENING:
+            self._open_candidate(transport)
+            return
+        over_websocket = transport.name == "websocket"
+        self._advance(Event.WEBSOCKET_OPENED if over_websocket else Event.POLLING_OPENED)
+        self.transport = transport
+        upgrades = () if over_websocket else options.upgrades
+        transport.send((open_packet(self.sid, upgrades, options),))
+        self._file()
+        self._handler = handler = self._sessions.open_handler(self)
+        handler.opened()
+
+    def received(self, transport: ITransport, packet: Packet) -> None:
+        """See :class:`.interfaces.ISession`."""
+        handler = self._handler
+        if transport is not self.transport:
+            if transport is self._candidate:
+                self._probe(packet)
+        elif handler is not None:
+            kind = packet.type
+            if kind is PacketType.MESSAGE:
+                self._heartbeat.alive(self._sessions.wheel.now())
+                handler.message(packet.data)
+            elif kind is PacketType.PING or kind is PacketType.PONG:
+                self._take_beat(kind)
+            elif kind is PacketType.CLOSE:
+                self._leave()
+            # OPEN, UPGRADE and NOOP mean nothing here and are ignored, as in the reference.
+
+    def transport_drained(self, transport: ITransport) -> None:
+        """See :class:`.interfaces.ISession`."""
+        if transport is not self.transport:
+            return
+        if self._backlog is not None:
+            self._backlog.moved_at = self._sessions.wheel.now()
+            self._flush()
+            if self._state is State.CLOSING and self._backlog is None:
+                self._forget()
+                return
+        if transport.writable and transport.name == "polling":
+            if self._state is State.UPGRADING:
+                # Not only the poll held when the probe came: every one, until the client says "5".
+                transport.send((NOOP,))
+            else:
+                self._poll_until = self._sessions.wheel.now() + self._sessions.options.ping_interval_s
+                if self._poll_until < self.due:
+                    self._file()
+
+    def transport_broken(self, transport: ITransport, reason: CloseReason) -> None:
+        """See :class:`.interfaces.ISession`."""
+        if transport is self.transport:
+            self.close(reason)
+        elif transport is self._candidate:
+            self._drop_candidate()
+
+    def transport_lost(self, transport: ITransport) -> None:
+        """See :class:`.interfaces.ISession`."""
+        if self._state is State.OPENING:
+            self._forget()
+        elif transport is self.transport:
+            self._drop_candidate()
+            self._end(CloseReason.TRANSPORT_CLOSE)
+        elif transport is self._candidate:
+            self._drop_candidate()
+
+    # What time brings (ITimed).
+
+    def expire(self, now: float) -> None:
+        """See :class:`.interfaces.ITimed`."""
+        if self._state is State.CLOSING:
+            self._forget()
+            return
+        if self._probe_until <= now:
+            self._drop_candidate()
+        if self._slow_at() <= now:
+            self.evict(CloseReason.SLOW_CLIENT)
+            return
+        if self._heartbeat.at <= now:
+            self._beat(now)
+        transport = self.transport
+        if transport is None:
+            return
+        if self._poll_until <= now:
+            self._poll_until = NEVER
+            if transport.writable:
+                self._end_poll(now)
+        self._file()
+
+    # The backlog.
+
+    def _keep(self, unit: Outgoing) -> None:
+        if self.transport is None or self._state is State.CLOSING:
+            return
+        backlog = self._backlog
+        if backlog is None:
+            backlog = self._backlog = Backlog(self._sessions.wheel.now())
+        backlog.append(unit)
+        options = self._sessions.options
+        if backlog.overflows(options):
+            self.evict(CloseReason.SLOW_CLIENT)
+        elif backlog.slow_at(options) < self.due:
+            self._file()
+
+    def _flush(self) -> None:
+        transport = self.transport
+        while self._backlog is not None and transport is not None and transport.writable:
+            units = self._backlog.take()
+            if not len(self._backlog):
+                self._backlog = None
+            transport.send(units)
+
+    def _slow_at(self) -> float:
+        return NEVER if self._backlog is None else self._backlog.slow_at(self._sessions.options)
+
+    # The heartbeat.
+
+    def _take_beat(self, kind: PacketType) -> None:
+        # Revision 3: the client pings. Revision 4: it answers.
+        if (kind is PacketType.PONG) is not self.revision.server_pings:
+            self.close(CloseReason.TRANSPORT_ERROR)
+            return
+        self._heartbeat.alive(self._sessions.wheel.now())
+        if kind is PacketType.PING:
+            self.send(PONG)
+
+    def _beat(self, now: float) -> None:
+        """The time for a ping, or for its answer, has come."""
+        if self._state is State.UPGRADING:
+            # A ping into the poll now could be lost between the transports. The upgrade starts anew.
+            self._heartbeat.postpone(now)
+        elif self._heartbeat.due() is Beat.PING:
+            self._ping(now)
+        else:
+            if self._backlog is not None:
+                # A client that is busy reading what lies before the ping is alive.
+                self._heartbeat.postpone(self._backlog.moved_at)
+            if self._heartbeat.at <= now:
+                self.evict(CloseReason.PING_TIMEOUT)
+
+    def _ping(self, now: float) -> None:
+        self._heartbeat.pinged(now)
+        self.send(PING)
+
+    def _end_poll(self, now: float) -> None:
+        """No poll is held for longer than a ping interval (a balancer would cut it)."""
+        if self._heartbeat.may_ping:
+            self._ping(now)
+        elif self.transport is not None:
+            self.transport.send((NOOP,))
+
+    # The upgrade.
+
+    def _open_candidate(self, transport: ITransport) -> None:
+        try:
+            self._advance(Event.PROBE_OPENED)
+        except IllegalEvent:
+            # A second WebSocket, or one for a session that has ended: nothing of the session's changes.
+            transport.close()
+            return
+        self._candidate = transport
+        self._probe_until = self._sessions.wheel.now() + self._sessions.options.upgrade_timeout_s
+        if self._probe_until < self.due:
+            self._file()
+
+    def _probe(self, packet: Packet) -> None:
+        candidate, transport = self._candidate, self.transport
+        if candidate is None or transport is None:
+            return
+        if self._state is State.PROBING and packet == _PROBE:
+            self._advance(Event.PROBED)
+            candidate.send((PROBE_PONG,))
+            if transport.writable:
+                transport.send((NOOP,))
+        elif self._state is State.UPGRADING and packet.type is PacketType.UPGRADE:
+            self._advance(Event.UPGRADED)
+            if transport.writable:
+                transport.send((NOOP,))
+            self.transport, self._candidate = candidate, None
+            self._probe_until = self._poll_until = NEVER
+            self._heartbeat.restart(self._sessions.wheel.now())
+            self._file()
+            self._flush()
+        else:
+            self._drop_candidate()
+
+    def _drop_candidate(self) -> None:
+        """Give the upgrade up, if there is one; the session goes on polling."""
+        candidate = self._candidate
+        if candidate is not None:
+            self._candidate = None
+            self._probe_until = NEVER
+            self._advance(Event.PROBE_FAILED)
+            candidate.close()
+
+    # The end.
+
+    def _leave(self) -> None:
+        """The client said goodbye. A poll it still holds gets a noop (Engine.IO protocol, "Close")."""
+        self._drop_candidate()
+        transport = self.transport
+        if transport is not None:
+            if transport.name == "websocket":
+                transport.close()
+            elif transport.writable:
+                transport.send((NOOP,))
+        self._end(CloseReason.TRANSPORT_CLOSE)
+
+    def _end(self, reason: CloseReason) -> None:
+        if self.transport is not None:
+            self._forget()
+            self._tell_handler(reason)
+
+    def _forget(self) -> None:
+        self._advance(Event.CLOSED)
+        self.transport = self._backlog = None
+        self._sessions.wheel.discard(self)
+        self._sessions.forget(self)
+
+    def _tell_handler(self, reason: CloseReason) -> None:
+        handler, self._handler = self._handler, None
+        if handler is not None:
+            handler.closed(reason)
+
+    def _advance(self, event: Event) -> None:
+        self._state = advance(self._state, event)
+
+    def _file(self) -> None:
+        self.due = min(self._heartbeat.at, self._poll_until, self._probe_until, self._slow_at())
+        self._sessions.wheel.file(self)

@@ -1,0 +1,49 @@
+"""Fan-out: one packet, encoded once, to many sockets, without stopping the node."""
+
+from collections import deque
+from collections.abc import Callable, Collection
+from itertools import islice
+from typing import Any
+
+from ..engineio.outgoing import Outgoing
+from .socket import Socket
+
+SLICE = 1000
+"""Sockets written to in one go; between two slices the reactor breathes."""
+
+
+class Broadcaster:
+    """Writes units to sockets in the order in which it was asked to.
+
+    A large broadcast is cut in slices. While one is under way, whatever comes after it queues
+    behind, so that no socket sees two messages in the wrong order.
+    """
+
+    def __init__(self, call_soon: Callable[[Callable[[], Any]], Any]) -> None:
+        """``call_soon`` runs a callable on a later turn of the event loop."""
+        self._call_soon = call_soon
+        self._waiting: deque[tuple[Outgoing, deque[Socket]]] = deque()
+
+    def send(self, unit: Outgoing, sockets: Collection[Socket]) -> int:
+        """Write ``unit`` to each of ``sockets``, a snapshot; return how many there are."""
+        if not self._waiting and len(sockets) <= SLICE:
+            for socket in sockets:
+                socket.send(unit)
+        elif sockets:
+            if not self._waiting:
+                self._call_soon(self._work)
+            self._waiting.append((unit, deque(sockets)))
+        return len(sockets)
+
+    def _work(self) -> None:
+        budget = SLICE
+        while self._waiting and budget > 0:
+            unit, sockets = self._waiting[0]
+            budget -= len(batch := list(islice(sockets, budget)))
+            for socket in batch:
+                sockets.popleft()
+                socket.send(unit)
+            if not sockets:
+                self._waiting.popleft()
+        if self._waiting:
+            self._call_soon(self._work)

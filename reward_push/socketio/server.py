@@ -1,0 +1,71 @@
+"""A Socket.IO server: namespaces over Engine.IO sessions. What an application starts from.
+
+::
+
+    server = Server(wheel, call_soon)
+    chat = server.namespace("/chat")
+
+    @chat.on("say")
+    def say(socket, text):
+        chat.emit("said", text)
+        return "ok"                      # the acknowledgement
+
+    registry = Registry(options, wheel, server.open_client)
+"""
+
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import Any
+
+from zope.interface import implementer
+
+from ..engineio.interfaces import IWheel
+from ..engineio.session import Session
+from .broadcaster import Broadcaster
+from .client import Client
+from .decoder import Decoder
+from .interfaces import IBroadcaster
+from .namespace import Namespace
+
+CONNECT_TIMEOUT_S = 45.0
+
+
+@implementer(IBroadcaster)
+class Server:
+    """Holds the namespaces and makes a :class:`.client.Client` of each session."""
+
+    def __init__(
+        self,
+        wheel: IWheel,
+        call_soon: Callable[[Callable[[], Any]], Any],
+        *,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        new_decoder: Callable[[], Decoder] = Decoder,
+    ) -> None:
+        self.wheel = wheel
+        self.connect_timeout_s = connect_timeout_s
+        self.new_decoder = new_decoder
+        self.broadcaster = Broadcaster(call_soon)
+        self.namespaces: dict[str, Namespace] = {}
+        self._ack_ids = count()
+
+    def namespace(self, name: str) -> Namespace:
+        """Return the namespace ``name``, made when asked for the first time. Others are refused."""
+        namespace = self.namespaces.get(name)
+        if namespace is None:
+            namespace = self.namespaces[name] = Namespace(name, self)
+        return namespace
+
+    def open_client(self, session: Session) -> Client:
+        """Start Socket.IO on a session; this is the registry's ``open_handler``."""
+        return Client(session, self)
+
+    def next_ack_id(self) -> int:
+        """Return an ack id that no packet of this server has carried."""
+        return next(self._ack_ids)
+
+    def emit(
+        self, namespace: str, rooms: Iterable[str], event: str, *args: Any, ack: bool = False
+    ) -> int:
+        """See :class:`.interfaces.IBroadcaster`."""
+        return self.namespaces[namespace].emit(event, *args, rooms=rooms, ack=ack)

@@ -1,0 +1,102 @@
+"""Long polling: a GET that waits for packets and a POST that brings some (Engine.IO protocol, "HTTP").
+
+At most one GET and one POST of a session may be under way. The transport lives as long as the
+session polls; between two GETs it is simply not writable.
+"""
+
+from collections.abc import Sequence
+
+from twisted.python.failure import Failure
+from twisted.web.server import NOT_DONE_YET, Request
+from zope.interface import implementer
+
+from ..engineio import jsonp
+from ..engineio.errors import CloseReason, DecodeError, Refusal
+from ..engineio.interfaces import ISession, ITransport
+from ..engineio.outgoing import Outgoing
+from .refusals import refuse
+
+
+@implementer(ITransport)
+class PollingTransport:
+    """The polling end of one session. ``jsonp`` is the callback index of a JSONP client, else ``None``."""
+
+    __slots__ = ("_held", "_jsonp", "_session")
+
+    name = "polling"
+
+    def __init__(self, session: ISession, jsonp: str | None) -> None:
+        self._session = session
+        self._jsonp = jsonp
+        self._held: Request | None = None
+
+    @property
+    def writable(self) -> bool:
+        """Whether a GET is held."""
+        return self._held is not None
+
+    def open(self, request: Request) -> int:
+        """Answer the handshake GET: the session sends its open packet."""
+        self._held = request
+        self._session.transport_opened(self)
+        return NOT_DONE_YET
+
+    def get(self, request: Request) -> int | bytes:
+        """Hold ``request`` until there is something to say. A second one ends the session."""
+        if self._held is not None:
+            self._session.transport_broken(self, CloseReason.TRANSPORT_ERROR)
+            request.setResponseCode(400)
+            return b""
+        self._held = request
+        request.notifyFinish().addErrback(self._aborted, request)
+        self._session.transport_drained(self)
+        return NOT_DONE_YET
+
+    def post(self, request: Request) -> bytes:
+        """Take the packets of a body; they are processed before the answer is written."""
+        body = request.content.read()
+        content_type = request.getHeader("content-type")
+        try:
+            if self._jsonp is not None:
+                body, content_type = jsonp.unwrap(body), None
+            for packet in self._session.revision.decode_payload(body, content_type):
+                self._session.received(self, packet)
+        except DecodeError:
+            self._session.transport_broken(self, CloseReason.PARSE_ERROR)
+            request.setResponseCode(400)
+            return b""
+        request.setHeader(b"content-type", b"text/html")
+        return b"ok"
+
+    def send(self, units: Sequence[Outgoing]) -> None:
+        """See :class:`..engineio.interfaces.ITransport`."""
+        request, self._held = self._held, None
+        if request is None:
+            return
+        revision = self._session.revision
+        if self._jsonp is not None:
+            payload = revision.encode_payload(units, base64=True)
+            content_type = b"text/javascript; charset=UTF-8"
+            body = jsonp.wrap(self._jsonp, payload.body)
+        else:
+            content_type, body = revision.encode_payload(units, base64=self._session.base64)
+        request.setHeader(b"content-type", content_type)
+        request.setHeader(b"content-length", b"%d" % len(body))
+        request.setHeader(b"cache-control", b"no-store")
+        request.write(body)
+        request.finish()
+
+    def close(self) -> None:
+        """See :class:`..engineio.interfaces.ITransport`. The session's last packet has ended the poll."""
+
+    def fail(self) -> None:
+        """See :class:`..engineio.interfaces.ITransport`."""
+        request, self._held = self._held, None
+        if request is not None:
+            request.write(refuse(request, Refusal.SESSION_UNKNOWN))
+            request.finish()
+
+    def _aborted(self, _: Failure, request: Request) -> None:
+        if self._held is request:
+            self._held = None
+            self._session.transport_lost(self)

@@ -1,0 +1,115 @@
+"""Engine.IO over HTTP: every request for the Engine.IO path ends here.
+
+The order of checks, and the code each failure gets, is the reference's ("Order of checks"); CORS
+comes before all of them, so that a page can read the refusal, too.
+"""
+
+import hmac
+
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from ..access.credentials import from_authorization
+from ..engineio.errors import Refusal
+from ..engineio.handshake import Query, QueryError, parse_query
+from ..engineio.opening import Opening
+from ..engineio.registry import Registry
+from ..engineio.revision import negotiate
+from ..engineio.session import Session
+from .cors import Origins, answer_preflight, is_legal
+from .polling import PollingTransport
+from .refusals import refuse
+from .websocket import WebSocketAcceptor
+
+
+class EngineResource(Resource):
+    """Serves handshakes, polls, posts and upgrades of all sessions in ``registry``."""
+
+    isLeaf = True
+
+    def __init__(
+        self, registry: Registry, websockets: WebSocketAcceptor, origins: Origins
+    ) -> None:
+        super().__init__()
+        self._registry = registry
+        self._websockets = websockets
+        self._origins = origins
+
+    def render(self, request: Request) -> int | bytes:
+        """Answer one request of a client."""
+        self._origins.annotate(request)
+        if request.method == b"OPTIONS":
+            return answer_preflight(request)
+        answer = self._route(request)
+        return refuse(request, answer) if isinstance(answer, Refusal) else answer
+
+    def _route(self, request: Request) -> int | bytes | Refusal:
+        try:
+            query = parse_query(request.uri.partition(b"?")[2])
+        except QueryError:
+            return Refusal.BAD_REQUEST
+        if query.transport not in self._registry.options.transports:
+            return Refusal.TRANSPORT_UNKNOWN
+        origin = request.requestHeaders.getRawHeaders(b"origin", [b""])[0]
+        if not is_legal(origin):
+            return Refusal.BAD_REQUEST
+        if not self._origins.allow(request):
+            return Refusal.FORBIDDEN
+        if query.sid is None:
+            return self._handshake(request, query)
+        session = self._registry.get(query.sid)
+        if session is None:
+            return Refusal.SESSION_UNKNOWN
+        if not _same_key(request, query, session.handshake):
+            return Refusal.FORBIDDEN
+        if query.transport == "websocket":
+            return self._upgrade(request, session)
+        return self._poll(request, session)
+
+    def _handshake(self, request: Request, query: Query) -> int | Refusal:
+        if request.method != b"GET":
+            return Refusal.BAD_HANDSHAKE_METHOD
+        over_websocket = query.transport == "websocket"
+        if over_websocket and not self._websockets.validate(request):
+            return Refusal.BAD_REQUEST
+        revision = negotiate(query.eio, self._registry.options)
+        if isinstance(revision, Refusal):
+            return revision
+        opening = Opening(query.fields, request.getHeader("authorization"), _address(request))
+        session = self._registry.open(revision, opening, base64=query.base64)
+        if over_websocket:
+            return self._websockets.accept(request, session)
+        return PollingTransport(session, query.jsonp).open(request)
+
+    def _upgrade(self, request: Request, session: Session) -> int | Refusal:
+        if not self._websockets.validate(request):
+            return Refusal.BAD_REQUEST
+        return self._websockets.accept(request, session)
+
+    def _poll(self, request: Request, session: Session) -> int | bytes | Refusal:
+        transport = session.transport
+        if not isinstance(transport, PollingTransport):
+            return Refusal.BAD_REQUEST
+        if request.method == b"GET":
+            return transport.get(request)
+        if request.method == b"POST":
+            return transport.post(request)
+        request.setResponseCode(405)
+        request.setHeader(b"allow", b"GET, POST, OPTIONS")
+        return b""
+
+
+def _address(request: Request) -> str:
+    return getattr(request.getClientAddress(), "host", "")
+
+
+def _same_key(request: Request, query: Query, opening: Opening) -> bool:
+    """Whether the request brings no key, or the one its session was opened with.
+
+    The upgrade of some clients cannot carry the key that their polls do.
+    """
+    opened_with = from_authorization(opening.authorization) or opening.query.get("apiKey")
+    presented = from_authorization(request.getHeader("authorization")) or query.fields.get("apiKey")
+    if presented is None or opened_with is None:
+        return True
+    return hmac.compare_digest(presented.encode(), opened_with.encode())
