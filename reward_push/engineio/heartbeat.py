@@ -10,6 +10,10 @@ from enum import Enum, auto
 from .options import EngineOptions
 
 
+LATE_S = 0.1
+"""A node later than this with a ping does not take it off the client's time."""
+
+
 class Beat(Enum):
     """What has to be done at a heartbeat's deadline."""
 
@@ -50,9 +54,12 @@ class Heartbeat:
         return self._server_pings and not self._awaiting_pong
 
     def pinged(self, now: float) -> None:
-        """A ping was sent: the wait for its answer begins."""
+        """A ping was sent: the wait for its answer begins.
+
+        It counts from the ping's own time, not from the tick that noticed it, unless the node was late.
+        """
         self._awaiting_pong = True
-        self.postpone(now)
+        self.postpone(self.at if 0 <= now - self.at < LATE_S else now)
 
     def postpone(self, now: float) -> None:
         """Wait for a whole time-out from ``now``."""

@@ -44,7 +44,13 @@ class Registry:
         return session
 
     def get(self, sid: str) -> Session | None:
-        """Return the session, also while its goodbye waits for a last poll; ``None`` once it is over."""
+        """Return the session, also while its goodbye waits for a last poll; ``None`` once it is over.
+
+        A session whose time is up ends here, though the wheel has not come round to it yet.
+        """
+        session = self._sessions.get(sid)
+        if session is not None and session.due <= (now := self.wheel.now()):
+            session.expire(now)
         return self._sessions.get(sid)
 
     def forget(self, session: Session) -> None:

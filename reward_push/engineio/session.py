@@ -95,11 +95,8 @@ class Session:
         if transport is None or self._state is State.CLOSING:
             return
         self._drop_candidate()
-        if transport.name == "websocket":
-            transport.close()
-            self._end(reason)
-        elif transport.writable:
-            transport.send((CLOSE,))
+        if transport.name == "websocket" or transport.writable:
+            self._part(CLOSE)
             self._end(reason)
         else:
             if self._backlog is None:
@@ -178,7 +175,9 @@ class Session:
     def transport_broken(self, transport: ITransport, reason: CloseReason) -> None:
         """See :class:`.interfaces.ISession`."""
         if transport is self.transport:
-            self.close(reason)
+            self._drop_candidate()
+            self._part(CLOSE)
+            self._end(reason)
         elif transport is self._candidate:
             self._drop_candidate()
 
@@ -326,13 +325,17 @@ class Session:
     def _leave(self) -> None:
         """The client said goodbye. A poll it still holds gets a noop (Engine.IO protocol, "Close")."""
         self._drop_candidate()
+        self._part(NOOP)
+        self._end(CloseReason.TRANSPORT_CLOSE)
+
+    def _part(self, last: Outgoing) -> None:
+        """End the connection now: a WebSocket by its close, a poll that is held by ``last``."""
         transport = self.transport
         if transport is not None:
             if transport.name == "websocket":
                 transport.close()
             elif transport.writable:
-                transport.send((NOOP,))
-        self._end(CloseReason.TRANSPORT_CLOSE)
+                transport.send((last,))
 
     def _end(self, reason: CloseReason) -> None:
         if self.transport is not None:

@@ -13,7 +13,12 @@ from zope.interface import implementer
 from ..engineio.interfaces import ITimed, IWheel
 
 TICK_S = 0.05
-"""How late an item may be told. Small against every timer of the protocol."""
+"""How late an item may be told: small against the usual timers of the protocol."""
+
+
+def tick_for(*timers_s: float) -> float:
+    """Return a tick that is small against all of ``timers_s``, too."""
+    return max(0.001, min(TICK_S, min(timers_s) / 100))
 
 
 @implementer(IWheel)
