@@ -17,7 +17,7 @@ from .auth import Keys, authorize
 from .errors import INTERNAL, ApiError, as_refusal
 from .keys import KeyCreation
 from .messages import Messages
-from .router import Handler, Router
+from .router import Handler, Route, Router, allow
 
 LATER: tuple[tuple[str, str, Right | None], ...] = (
     ("GET", "/v1/messages", Right.READ),
@@ -49,17 +49,20 @@ def build_api(
     ``namespaces`` are all the node serves, ``/`` among them; ``now_ms`` is the clock keys expire by.
     """
     messages = Messages(publisher, keys)
-    router = Router()
-    router.add("GET", "/healthcheck", _report(health.healthcheck))
-    router.add("GET", "/readyz", _report(health.readyz))
-    router.add("POST", "/v1/messages", messages.publish)
-    router.add("POST", "/v1/messages/batch", messages.publish_batch)
-    router.add("POST", "/v1/keys", KeyCreation(keys, namespaces, now_ms).create)
-    for method, path, right in LATER:
-        router.add(method, path, _later(keys, right))
-    for path in LATER_OPEN:
-        router.add("GET", path, _later_open)
-    return ApiResource(router)
+    creation = KeyCreation(keys, namespaces, now_ms)
+    return ApiResource(
+        Router(
+            [
+                Route("GET", "/healthcheck", _report(health.healthcheck)),
+                Route("GET", "/readyz", _report(health.readyz)),
+                Route("POST", "/v1/messages", messages.publish),
+                Route("POST", "/v1/messages/batch", messages.publish_batch),
+                Route("POST", "/v1/keys", creation.create),
+                *(Route(method, path, _later(keys, right)) for method, path, right in LATER),
+                *(Route("GET", path, _later_open) for path in LATER_OPEN),
+            ]
+        )
+    )
 
 
 class ApiResource(Resource):
@@ -95,19 +98,19 @@ class ApiResource(Resource):
             write_answer(request, answer)
 
     async def _handle(self, request: Request) -> Answer:
-        match = self._router.find(request.path)
-        if match is None:
+        calls = self._router.find(request.path)
+        if calls is None:
             msg = "there is nothing at this path"
             raise Refused(ErrorCode.NOT_FOUND, msg)
         method = request.method.decode("latin-1")
-        handler = match.handlers.get("GET" if method == "HEAD" else method)
-        if handler is not None:
-            return await handler(request, *match.args)
-        allow = {"Allow": (match.allow,)}
+        call = calls.get("GET" if method == "HEAD" else method)
+        if call is not None:
+            return await call.handler(request, *call.args)
+        headers = {"Allow": (allow(calls),)}
         if method == "OPTIONS":
-            return Answer(204, headers=allow)
-        msg = f"this path takes {match.allow}"
-        raise ApiError(ErrorCode.METHOD_NOT_ALLOWED, msg, headers=allow)
+            return Answer(204, headers=headers)
+        msg = f"this path takes {allow(calls)}"
+        raise ApiError(ErrorCode.METHOD_NOT_ALLOWED, msg, headers=headers)
 
 
 def _report(report: Callable[[], Report]) -> Handler:

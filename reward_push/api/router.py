@@ -1,6 +1,6 @@
 """From a method and a path to its handler."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -9,52 +9,66 @@ from .answers import Answer
 Handler = Callable[..., Awaitable[Answer]]
 """``handler(request, *args)``: an ``arg`` for each ``{…}`` of the route's path, percent-decoded."""
 
-_Methods = dict[str, Handler]
+
+class Route(NamedTuple):
+    """One call of the API."""
+
+    method: str
+    path: str
+    """Segments in braces vary: ``/v1/messages/{id}``."""
+    handler: Handler
 
 
-class Match(NamedTuple):
-    """A known path: its handlers by method, and the arguments found in it."""
+class Call(NamedTuple):
+    """A handler and the arguments found in the path."""
 
-    handlers: Mapping[str, Handler]
-    args: tuple[str, ...]
+    handler: Handler
+    args: tuple[str, ...] = ()
 
-    @property
-    def allow(self) -> str:
-        """The value of an ``Allow`` header."""
-        implied = {"OPTIONS", "HEAD"} if "GET" in self.handlers else {"OPTIONS"}
-        return ", ".join(sorted({*self.handlers, *implied}))
+
+Calls = Mapping[str, Call]
+"""What can be done with one path, by method."""
 
 
 class Router:
-    """Routes with ``{…}`` for a segment that varies; a path without one is found in a dictionary."""
+    """Finds paths without a variable segment in a dictionary, others by trying the patterns in turn.
 
-    def __init__(self) -> None:
-        self._fixed: dict[str, _Methods] = {}
-        self._patterns: dict[tuple[str, ...], _Methods] = {}
+    Where a path is both (``/v1/messages/batch`` is a message's too), it takes the methods of both.
+    """
 
-    def add(self, method: str, path: str, handler: Handler) -> None:
-        """Serve ``method`` on ``path`` (HEAD comes with GET, OPTIONS with all)."""
-        if "{" in path:
-            methods = self._patterns.setdefault(tuple(path.split("/")), {})
-        else:
-            methods = self._fixed.setdefault(path, {})
-        methods[method] = handler
+    def __init__(self, routes: Iterable[Route]) -> None:
+        fixed: dict[str, dict[str, Call]] = {}
+        self._patterns: dict[tuple[str, ...], dict[str, Handler]] = {}
+        for method, path, handler in routes:
+            if "{" in path:
+                self._patterns.setdefault(tuple(path.split("/")), {})[method] = handler
+            else:
+                fixed.setdefault(path, {})[method] = Call(handler)
+        self._fixed: dict[str, Calls] = {
+            path: {**(self._fit(path) or {}), **calls} for path, calls in fixed.items()
+        }
 
-    def find(self, path: bytes) -> Match | None:
-        """Find a request's raw path; ``None`` when it is unknown."""
+    def find(self, path: bytes) -> Calls | None:
+        """Return what can be done with a request's raw path; ``None`` when it is unknown."""
         text = path.decode("latin-1")
-        handlers = self._fixed.get(text)
-        if handlers is not None:
-            return Match(handlers, ())
-        segments = text.split("/")
+        return self._fixed.get(text) or self._fit(text)
+
+    def _fit(self, path: str) -> Calls | None:
+        segments = path.split("/")
         for pattern, handlers in self._patterns.items():
-            args = _fit(pattern, segments)
+            args = _arguments(pattern, segments)
             if args is not None:
-                return Match(handlers, args)
+                return {method: Call(handler, args) for method, handler in handlers.items()}
         return None
 
 
-def _fit(pattern: tuple[str, ...], segments: list[str]) -> tuple[str, ...] | None:
+def allow(calls: Calls) -> str:
+    """Return the value of an ``Allow`` header: HEAD comes with GET, OPTIONS with every path."""
+    implied = {"OPTIONS", "HEAD"} if "GET" in calls else {"OPTIONS"}
+    return ", ".join(sorted({*calls, *implied}))
+
+
+def _arguments(pattern: tuple[str, ...], segments: list[str]) -> tuple[str, ...] | None:
     if len(pattern) != len(segments):
         return None
     args = []

@@ -51,7 +51,7 @@ class Audience:
                 return {str(self.kind): self.names[0]}
 
 
-EVERYBODY = Audience(AudienceKind.ALL)
+TO_ALL = Audience(AudienceKind.ALL)
 
 
 @attrs.frozen
@@ -131,7 +131,7 @@ def message_from_json(stored: dict[str, Any]) -> Message:
 
 def _audience_from_json(to: str | dict[str, Any]) -> Audience:
     if to == "all":
-        return EVERYBODY
+        return TO_ALL
     if not isinstance(to, dict):
         msg = f"no audience: {to!r}"
         raise TypeError(msg)

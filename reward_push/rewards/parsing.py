@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from .digest import digest
 from .errors import ErrorCode, Refused, invalid, not_supported
-from .message import EVERYBODY, Audience, AudienceKind, Message, MessageRecord, State
+from .message import TO_ALL, Audience, AudienceKind, Message, MessageRecord, State
 from .structure import (
     Field,
     boolean,
@@ -119,7 +119,7 @@ def data(value: object, path: str) -> object:
 def audience(value: object, path: str) -> Audience:
     """Check whom a message is for."""
     if value == "all":
-        return EVERYBODY
+        return TO_ALL
     if isinstance(value, str):
         msg = f'{path} must be "all" or an object like {{"streamer": …}}, not {shown(value)}'
         raise invalid(msg, path)

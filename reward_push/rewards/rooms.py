@@ -2,7 +2,7 @@
 
 from .message import Audience, AudienceKind
 
-ALL_ROOM = "all"
+EVERYBODY = "all"
 """Every authenticated socket of a namespace."""
 
 
@@ -20,7 +20,7 @@ def rooms_of(audience: Audience) -> tuple[str, ...]:
     """Name the rooms that together hold an audience. A socket may be in several of them."""
     match audience.kind:
         case AudienceKind.ALL:
-            return (ALL_ROOM,)
+            return (EVERYBODY,)
         case AudienceKind.GROUP:
             return tuple(map(group_room, audience.names))
         case _:

@@ -6,19 +6,15 @@ A *check* is a function ``(value, path)`` that returns the value as the domain w
 """
 
 import json
-import re
 from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from .errors import Refused, invalid
+from .names import NAME_RULE, is_name
 
 Check = Callable[[object, str], Any]
 
-NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
-"""Ids, and the names of streamers and groups."""
-
-_NAME_RULE = "must be 1 to 64 of A-Z a-z 0-9 . _ : -"
 _SHOWN = 40
 
 
@@ -90,10 +86,10 @@ def _unknown_field(name: str, known: Collection[str], prefix: str) -> Refused:
 
 def identifier(value: object, path: str) -> str:
     """Check an id or a streamer's or group's name."""
-    if isinstance(value, str) and NAME.fullmatch(value):
+    if isinstance(value, str) and is_name(value):
         return value
     wrong = shown(value) if isinstance(value, str) else kind_of(value)
-    msg = f"{path} {_NAME_RULE}, not {wrong}"
+    msg = f"{path} must be {NAME_RULE}, not {wrong}"
     raise invalid(msg, path)
 
 

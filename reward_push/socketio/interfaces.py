@@ -13,6 +13,6 @@ class IBroadcaster(Interface):
         """Emit ``event`` with ``args`` (JSON values) to every socket of ``namespace`` in any of ``rooms``.
 
         Encoded once; a socket that is in several of the rooms gets it once. With ``ack`` the event
-        carries an ack id, the same for all. Returns how many sockets it was written or queued to.
-        A namespace or room that nobody is in counts 0.
+        carries an ack id, the same for all. Returns how many sockets it was written or queued to;
+        a room that nobody is in counts 0. ``namespace`` must be one that is served.
         """
