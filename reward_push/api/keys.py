@@ -1,0 +1,125 @@
+"""``POST /v1/keys``."""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from twisted.web.server import Request
+
+from ..access.interfaces import ANY_STREAMER, Key, KeyKind, Right
+from ..rewards.errors import ErrorCode, Refused, invalid
+from ..rewards.instants import instant, to_rfc3339
+from ..rewards.structure import Field, identifier, many, one_of, shown, structure, text
+from .answers import Answer, json_answer
+from .auth import Keys, authorize
+from .body import read_object
+
+MAX_NAME_CHARS = 128
+MAX_GROUPS = 32
+
+_PLUGIN_ONLY = ("streamer", "groups")
+_BACKEND_ONLY = ("rights",)
+
+
+class KeyCreation:
+    """The handler that creates keys."""
+
+    def __init__(self, keys: Keys, namespaces: Collection[str], now_ms: Callable[[], int]) -> None:
+        """``namespaces`` are all the node serves; ``now_ms`` is the clock keys expire by."""
+        self._keys = keys
+        self._now_ms = now_ms
+        self._fields = {
+            "kind": Field(one_of(tuple(map(str, KeyKind))), required=True),
+            "name": Field(_label),
+            "streamer": Field(_streamer),
+            "groups": Field(many(identifier, 0, MAX_GROUPS)),
+            "rights": Field(many(one_of(tuple(map(str, Right))), 1, len(Right))),
+            "namespaces": Field(many(one_of(tuple(namespaces)), 1, len(namespaces))),
+            "expires_at": Field(self._future),
+        }
+
+    async def create(self, request: Request) -> Answer:
+        """Create a plugin's or a backend's key; the answer shows its secret, this once."""
+        creator = await authorize(request, self._keys, Right.ADMIN)
+        fields = structure(read_object(request), self._fields)
+        kind = KeyKind(fields["kind"])
+        _check_kind(kind, fields)
+        namespaces = fields.get("namespaces")
+        _check_width(creator, namespaces)
+        key, secret = await self._keys.create(
+            kind=kind,
+            name=fields.get("name"),
+            streamer=fields.get("streamer"),
+            groups=fields.get("groups", ()),
+            namespaces=namespaces,
+            rights=frozenset(map(Right, fields.get("rights", ()))),
+            expires_at_ms=fields.get("expires_at"),
+        )
+        return json_answer(201, {**key_to_answer(key), "key": secret})
+
+    def _future(self, value: object, path: str) -> int:
+        moment = instant(value, path)
+        if moment <= self._now_ms():
+            msg = f"{path} must be in the future"
+            raise invalid(msg, path)
+        return moment
+
+
+def key_to_answer(key: Key) -> dict[str, Any]:
+    """Return a key as the API shows it. What it was not given is left out."""
+    answer: dict[str, Any] = {"key_id": key.key_id, "kind": str(key.kind)}
+    if key.kind is KeyKind.PLUGIN:
+        answer["streamer"] = key.streamer
+        answer["groups"] = list(key.groups)
+    else:
+        answer["rights"] = [str(right) for right in Right if right in key.rights]
+    if key.namespaces is not None:
+        answer["namespaces"] = list(key.namespaces)
+    if key.name is not None:
+        answer["name"] = key.name
+    answer["created_at"] = to_rfc3339(key.created_at_ms)
+    if key.expires_at_ms is not None:
+        answer["expires_at"] = to_rfc3339(key.expires_at_ms)
+    return answer
+
+
+_any_label = text(1, MAX_NAME_CHARS)
+
+
+def _label(value: object, path: str) -> str:
+    """Check a name for people, shown on terminals and in logs."""
+    label = _any_label(value, path)
+    if any(each < " " or "\x7f" <= each <= "\x9f" for each in label):
+        msg = f"{path} must not contain control characters"
+        raise invalid(msg, path)
+    return label
+
+
+def _streamer(value: object, path: str) -> str:
+    return ANY_STREAMER if value == ANY_STREAMER else identifier(value, path)
+
+
+def _check_kind(kind: KeyKind, fields: dict[str, Any]) -> None:
+    """Refuse what belongs to the other kind, and miss what belongs to this one."""
+    foreign, needed = (
+        (_BACKEND_ONLY, "streamer") if kind is KeyKind.PLUGIN else (_PLUGIN_ONLY, "rights")
+    )
+    for field in foreign:
+        if field in fields:
+            msg = f"a {kind} key has no {field}"
+            raise invalid(msg, field)
+    if needed not in fields:
+        msg = f"{needed} is missing: a {kind} key needs it"
+        raise invalid(msg, needed)
+
+
+def _check_width(creator: Key, namespaces: tuple[str, ...] | None) -> None:
+    """Let a key that is limited to namespaces create only keys that are limited to some of them."""
+    if creator.namespaces is None:
+        return
+    if namespaces is None:
+        msg = "this key is limited to namespaces: name some of them for the new key"
+        raise Refused(ErrorCode.FORBIDDEN, msg, "namespaces")
+    for namespace in namespaces:
+        if namespace not in creator.namespaces:
+            msg = f"this key may not create a key for namespace {shown(namespace)}"
+            raise Refused(ErrorCode.FORBIDDEN, msg, "namespaces")

@@ -1,0 +1,134 @@
+"""The HTTP API as one twisted.web resource, to be mounted at a site's root."""
+
+from collections.abc import Callable, Collection
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from ..access.interfaces import Right
+from ..ops.health import Health, Report
+from ..rewards.errors import ErrorCode, Refused, not_supported
+from ..rewards.publisher import Publisher
+from .answers import Answer, error_answer, json_answer, write_answer
+from .auth import Keys, authorize
+from .errors import INTERNAL, ApiError, as_refusal
+from .keys import KeyCreation
+from .messages import Messages
+from .router import Handler, Route, Router, allow
+
+LATER: tuple[tuple[str, str, Right | None], ...] = (
+    ("GET", "/v1/messages", Right.READ),
+    ("GET", "/v1/messages/{id}", Right.READ),
+    ("DELETE", "/v1/messages/{id}", Right.PUBLISH),
+    ("GET", "/v1/streamers/{streamer}", Right.READ),
+    ("POST", "/v1/streamers/{streamer}/disconnect", Right.ADMIN),
+    ("GET", "/v1/nodes", Right.READ),
+    ("GET", "/v1/keys", Right.ADMIN),
+    ("DELETE", "/v1/keys/{key_id}", Right.ADMIN),
+    ("GET", "/v1/openapi.json", None),
+)
+"""Calls with a key that the interface describes and this version answers ``not_supported``."""
+
+LATER_OPEN = ("/metrics", "/console/", "/overlay/")
+"""The same for pages without a key."""
+
+
+def build_api(
+    *,
+    publisher: Publisher,
+    keys: Keys,
+    health: Health,
+    namespaces: Collection[str],
+    now_ms: Callable[[], int],
+) -> IResource:
+    """Return the resource that serves every path of the API, and 404 for all others.
+
+    ``namespaces`` are all the node serves, ``/`` among them; ``now_ms`` is the clock keys expire by.
+    """
+    messages = Messages(publisher, keys)
+    creation = KeyCreation(keys, namespaces, now_ms)
+    return ApiResource(
+        Router(
+            [
+                Route("GET", "/healthcheck", _report(health.healthcheck)),
+                Route("GET", "/readyz", _report(health.readyz)),
+                Route("POST", "/v1/messages", messages.publish),
+                Route("POST", "/v1/messages/batch", messages.publish_batch),
+                Route("POST", "/v1/keys", creation.create),
+                *(Route(method, path, _later(keys, right)) for method, path, right in LATER),
+                *(Route("GET", path, _later_open) for path in LATER_OPEN),
+            ]
+        )
+    )
+
+
+class ApiResource(Resource):
+    """Hands each request to its handler and writes what comes of it."""
+
+    isLeaf = True  # noqa: N815  (twisted.web)
+    _log = Logger()
+
+    def __init__(self, router: Router) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._router = router
+
+    def render(self, request: Request) -> int:
+        """Serve any method: unknown ones get 405 too, not twisted.web's 501."""
+        Deferred.fromCoroutine(self._serve(request))
+        return NOT_DONE_YET
+
+    async def _serve(self, request: Request) -> None:
+        gone: list[Failure] = []
+        request.notifyFinish().addErrback(gone.append)
+        try:
+            answer = await self._handle(request)
+        except Exception as error:
+            refused = as_refusal(error)
+            if refused is None:
+                # The path alone: a query may hold a key.
+                self._log.failure(
+                    "{method} {path} failed", method=request.method, path=request.path
+                )
+                refused = INTERNAL
+            answer = error_answer(refused)
+        if not gone:
+            write_answer(request, answer)
+
+    async def _handle(self, request: Request) -> Answer:
+        calls = self._router.find(request.path)
+        if calls is None:
+            msg = "there is nothing at this path"
+            raise Refused(ErrorCode.NOT_FOUND, msg)
+        method = request.method.decode("latin-1")
+        call = calls.get("GET" if method == "HEAD" else method)
+        if call is not None:
+            return await call.handler(request, *call.args)
+        headers = {"Allow": (allow(calls),)}
+        if method == "OPTIONS":
+            return Answer(204, headers=headers)
+        msg = f"this path takes {allow(calls)}"
+        raise ApiError(ErrorCode.METHOD_NOT_ALLOWED, msg, headers=headers)
+
+
+def _report(report: Callable[[], Report]) -> Handler:
+    async def handler(_request: Request) -> Answer:
+        status, body = report()
+        return json_answer(status, body)
+
+    return handler
+
+
+def _later(keys: Keys, right: Right | None) -> Handler:
+    async def handler(request: Request, *_args: str) -> Answer:
+        await authorize(request, keys, right)
+        return await _later_open(request)
+
+    return handler
+
+
+async def _later_open(_request: Request) -> Answer:
+    msg = "this call is not supported by this version"
+    raise not_supported(msg)

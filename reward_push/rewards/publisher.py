@@ -1,0 +1,153 @@
+"""Publishing: read, keep, deliver, in that order, and in the order the messages came."""
+
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+
+import attrs
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from .errors import ErrorCode, Refused
+from .interfaces import IDelivery, IMessageStore
+from .message import MessageRecord
+from .parsing import MessageParser
+from .structure import shown
+
+
+@attrs.frozen
+class Accepted:
+    """A message that is kept."""
+
+    record: MessageRecord
+    fresh: bool
+    """Whether it is new; else the same came earlier, and ``record`` is what became of it."""
+
+
+Outcome = Accepted | Refused
+"""What became of one posted message."""
+
+
+@attrs.define(eq=False)
+class _Turn:
+    """One call of :meth:`Publisher.publish` waiting for the store, in line."""
+
+    read: Sequence[MessageRecord | Refused]
+    answer: "Deferred[list[Outcome]]"
+    kept: "Sequence[MessageRecord] | Failure | None" = None
+
+
+class Publisher:
+    """Accepts messages without an end: each is sent at most once, to who is connected.
+
+    Messages are delivered in the order of the :meth:`publish` calls, whatever the order in which the
+    store's commits are reported.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        store: IMessageStore,
+        delivery: IDelivery,
+        now_ms: Callable[[], int],
+        namespaces: Collection[str],
+    ) -> None:
+        """``now_ms`` is the store's clock; ``namespaces`` are all the node serves, ``/`` among them."""
+        self._store = store
+        self._delivery = delivery
+        self._now_ms = now_ms
+        self._parser = MessageParser(namespaces)
+        self._line: deque[_Turn] = deque()
+        # What was delivered but whose receipts the store does not know yet.
+        self._unsettled: dict[str, MessageRecord] = {}
+
+    def publish(
+        self, bodies: Sequence[object], allowed: Collection[str] | None = None
+    ) -> "Deferred[list[Outcome]]":
+        """Accept and deliver ``bodies`` (JSON values); return one outcome each, in order.
+
+        The good ones go through though others are bad. An id that comes twice, in one call or in two, is
+        one message when the bodies are equal, else a conflict. ``allowed`` limits the namespaces.
+
+        Fails with ``StoreUnavailable``: nothing was accepted or delivered.
+        """
+        now_ms = self._now_ms()
+        read = [self._read(body, allowed, now_ms) for body in bodies]
+        records = [each for each in read if isinstance(each, MessageRecord)]
+        if not records:
+            return succeed([each for each in read if isinstance(each, Refused)])
+        turn = _Turn(read, Deferred())
+        self._line.append(turn)
+        maybeDeferred(self._store.accept, records).addBoth(self._kept, turn)
+        return turn.answer
+
+    def _read(
+        self, body: object, allowed: Collection[str] | None, now_ms: int
+    ) -> MessageRecord | Refused:
+        try:
+            record = self._parser.parse(body, now_ms)
+        except Refused as refused:
+            return refused.with_traceback(None)
+        namespace = record.message.namespace
+        if allowed is not None and namespace not in allowed:
+            return Refused(
+                ErrorCode.FORBIDDEN,
+                f"this key may not publish to namespace {shown(namespace)}",
+                "namespace",
+            )
+        return record
+
+    def _kept(self, kept: Sequence[MessageRecord] | Failure, turn: _Turn) -> None:
+        """The store answered one turn: serve all whose predecessors are served."""
+        turn.kept = kept
+        while self._line and self._line[0].kept is not None:
+            self._serve(self._line.popleft())
+
+    def _serve(self, turn: _Turn) -> None:
+        if turn.kept is None or isinstance(turn.kept, Failure):
+            turn.answer.errback(turn.kept)
+            return
+        stored = iter(turn.kept)
+        turn.answer.callback(
+            [
+                each if isinstance(each, Refused) else self._outcome(each, next(stored))
+                for each in turn.read
+            ]
+        )
+
+    def _outcome(self, posted: MessageRecord, stored: MessageRecord) -> Outcome:
+        if stored is posted:
+            return Accepted(self._deliver(posted), fresh=True)
+        if stored.digest != posted.digest:
+            return Refused(
+                ErrorCode.CONFLICT,
+                f"there is another message with the id {shown(posted.message.id)}",
+                "id",
+            )
+        return Accepted(self._unsettled.get(stored.message.id, stored), fresh=False)
+
+    def _deliver(self, record: MessageRecord) -> MessageRecord:
+        """Deliver a new message and return its record with the receipts."""
+        message = record.message
+        try:
+            sent = self._delivery.deliver(message)
+        except Exception:  # A fault of ours must not take the rest of a batch along.
+            self._log.failure("message {id} was accepted, but not delivered", id=message.id)
+            return record
+        if not sent:
+            return record
+        settled = attrs.evolve(record, receipts=attrs.evolve(record.receipts, sent=sent))
+        self._unsettled[message.id] = settled
+        maybeDeferred(self._store.settle, settled).addBoth(self._settled, settled)
+        return settled
+
+    def _settled(self, result: object, record: MessageRecord) -> None:
+        """The receipts are in the store, or lost: then it keeps saying that nothing was sent."""
+        self._unsettled.pop(record.message.id, None)
+        if isinstance(result, Failure):
+            self._log.warn(
+                "the receipts of message {id} were not kept: {reason}",
+                id=record.message.id,
+                reason=result.getErrorMessage(),
+            )

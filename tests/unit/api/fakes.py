@@ -1,0 +1,123 @@
+"""An API on in-memory ends, called through treq without a network."""
+
+import json as jsonlib
+from typing import Any
+
+import attrs
+from treq.testing import StubTreq
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.web.http_headers import Headers
+
+from reward_push.access.interfaces import Key, KeyKind, Right, StoreUnavailable
+from reward_push.api.resource import build_api
+from reward_push.ops.health import Health
+from reward_push.rewards.publisher import Publisher
+
+from ..rewards.fakes import MemoryStore, RecordingDelivery
+
+NOW_MS = 1_795_550_400_250
+NOW = "2026-11-24T20:00:00.250Z"
+
+NAMESPACES = ("/", "/dropcodes", "/donations")
+
+KEYS = {
+    "backend": Key("b1", KeyKind.BACKEND, 0, rights=frozenset(Right)),
+    "limited": Key("b2", KeyKind.BACKEND, 0, rights=frozenset(Right), namespaces=("/dropcodes",)),
+    "reader": Key("b3", KeyKind.BACKEND, 0, rights=frozenset({Right.READ})),
+    "publisher": Key("b4", KeyKind.BACKEND, 0, rights=frozenset({Right.PUBLISH})),
+    "plugin": Key("p1", KeyKind.PLUGIN, 0, streamer="s-42"),
+}
+
+BODY = {"namespace": "/dropcodes", "event": "dropcode", "to": {"streamer": "s-42"}, "data": {"code": "K7Q"}}
+
+
+@attrs.define(eq=False)
+class MemoryKeys:
+    """A key ring whose secrets are the names in ``KEYS``."""
+
+    created: list[dict[str, Any]] = attrs.Factory(list)
+    away: bool = False
+
+    def authenticate(self, presented: str) -> "Deferred[Key | None]":
+        if self.away:
+            return fail(StoreUnavailable("no disk"))
+        return succeed(KEYS.get(presented))
+
+    def create(self, **fields: Any) -> "Deferred[tuple[Key, str]]":
+        if self.away:
+            return fail(StoreUnavailable("no disk"))
+        self.created.append(fields)
+        return succeed((Key(key_id="k1", created_at_ms=NOW_MS, **fields), "rpk_k1_secret"))
+
+
+@attrs.frozen
+class Got:
+    """A whole answer."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return jsonlib.loads(self.body)
+
+    def header(self, name: str) -> list[str]:
+        return self.headers.getRawHeaders(name, [])
+
+
+class Api:
+    """The API's resource and the ends it stands on."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.delivery = RecordingDelivery(sockets=2)
+        self.keys = MemoryKeys()
+        self.health = Health("aB3x_9", now_s=lambda: 0.0)
+        self.resource = build_api(
+            publisher=Publisher(self.store, self.delivery, lambda: NOW_MS, NAMESPACES),
+            keys=self.keys,
+            health=self.health,
+            namespaces=NAMESPACES,
+            now_ms=lambda: NOW_MS,
+        )
+        self._treq = StubTreq(self.resource)
+
+    def start(
+        self,
+        method: str,
+        path: str,
+        json: Any = None,
+        *,
+        body: bytes | None = None,
+        key: str | None = "backend",
+        headers: dict[str, Any] | None = None,
+    ) -> "list[Got]":
+        """Send a request; the answer is put in the list returned once it is there."""
+        sent = Headers()
+        if key is not None:
+            sent.addRawHeader("Authorization", f"ApiKey {key}")
+        for name, values in (headers or {}).items():
+            sent.setRawHeaders(name, [values] if isinstance(values, str) else values)
+        if json is not None:
+            body = jsonlib.dumps(json).encode()
+        got: list[Got] = []
+
+        async def exchange() -> None:
+            response = await self._treq.request(
+                method, f"http://node.test{path}", headers=sent, data=body
+            )
+            got.append(Got(response.code, response.headers, await self._treq.content(response)))
+
+        Deferred.fromCoroutine(exchange())
+        self.flush()
+        return got
+
+    def flush(self) -> None:
+        """Move what was written since to its client."""
+        self._treq.flush()
+
+    def call(self, method: str, path: str, json: Any = None, **options: Any) -> Got:
+        """Send a request and return its answer."""
+        [got] = self.start(method, path, json, **options)
+        return got
