@@ -1,0 +1,251 @@
+"""One HTTP connection: deadlines that trickling cannot move, limits before allocation, last answers
+that arrive, and the hand-over to a WebSocket.
+"""
+
+from collections.abc import Callable, Iterable
+from enum import Enum
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import IProtocol, ITransport
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from twisted.web.http_headers import Headers
+
+from .deadline import Deadline
+from .errors import error_body, reason_phrase
+from .linger import linger
+from .sockets import set_protocol
+
+if TYPE_CHECKING:
+    from .site import EdgeSite
+
+ABORT_S = 15.0
+"""How long a connection that we gave up may take to flush and close."""
+
+
+class Phase(Enum):
+    """What a connection is waiting for; each has its own deadline."""
+
+    IDLE = "idle"
+    """The next request."""
+    HEAD = "head"
+    """The rest of a request's head."""
+    BODY = "body"
+    """The rest of a request's body."""
+    BUSY = "busy"
+    """Our own answer: no deadline, a poll is held as long as its session likes."""
+    CLOSING = "closing"
+    """The end of a connection whose last answer was written."""
+    GIVEN_UP = "given up"
+    """The end of a connection that was idle for too long."""
+    GONE = "gone"
+    """Nothing: the transport has gone over to another protocol."""
+
+
+class EdgeChannel(HTTPChannel):
+    """``HTTPChannel`` with the traps closed. Its own timer is off, as every byte restarts it."""
+
+    site: "EdgeSite"
+    transport: Any
+    timeOut = None  # noqa: N815  (twisted.web)
+    _log = Logger()
+    _phase = Phase.HEAD
+    _armed: Phase | None = None
+    _successor: IProtocol | None = None
+    _deadline: Deadline
+
+    # What is received
+
+    def connectionMade(self) -> None:
+        """Start the deadline of the first head: it runs from accept."""
+        super().connectionMade()  # type: ignore[no-untyped-call]
+        self._deadline = Deadline(self.site.clock, self._deadline_passed)
+        self._arm()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take in ``data`` and set the deadline of what is now awaited."""
+        if self._phase is Phase.GONE:
+            return
+        super().dataReceived(data)  # type: ignore[no-untyped-call]
+        if self._phase is Phase.IDLE and (self._buffer or self.requests):
+            self._phase = Phase.HEAD
+        if self._armed is not self._phase:
+            self._arm()
+
+    def lineReceived(self, line: bytes) -> object:
+        """Parse one line of a head. True ends the parsing of what else has arrived."""
+        if self._phase is not Phase.GONE:
+            super().lineReceived(line)  # type: ignore[no-untyped-call]
+        return self._phase is Phase.GONE and self._successor is None
+
+    def lineLengthExceeded(self, line: bytes) -> bool:  # noqa: ARG002
+        """Answer where ``HTTPChannel`` would close without a word."""
+        if self.requests:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "a header is too long")
+        else:
+            self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, "the request line is too long")
+        return True
+
+    def allHeadersReceived(self) -> None:
+        """Look at the declared length before anything of the body is asked for or kept."""
+        self.body_limit = self.site.policy.limit(self._command, self._path)
+        if self.body_limit and self.length is not None and self.length > self.body_limit:
+            self.refuse_body()
+            return
+        super().allHeadersReceived()  # type: ignore[no-untyped-call]
+        self._phase = Phase.BODY
+
+    def allContentReceived(self) -> None:
+        """The request is complete: no deadline until it is answered."""
+        if self._phase is Phase.GONE:
+            return
+        self._phase = Phase.BUSY
+        super().allContentReceived()  # type: ignore[no-untyped-call]
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """Take in a body, or what follows a request that is being answered."""
+        if self._successor is not None:
+            # Sent in one segment with the request that was handed over.
+            self._successor.dataReceived(data)
+        elif self._phase is not Phase.GONE:
+            super().rawDataReceived(data)
+
+    def requestDone(self, request: Any) -> None:
+        """The answer is written: wait for the next request, which may be here already."""
+        self._phase = Phase.IDLE
+        self._armed = None
+        super().requestDone(request)  # type: ignore[no-untyped-call]
+        if self._armed is not self._phase:
+            self._arm()
+
+    # How it ends
+
+    def loseConnection(self) -> None:
+        """Close once everything is written, and cut if that takes too long."""
+        super().loseConnection()  # type: ignore[no-untyped-call]
+        self._phase = Phase.CLOSING
+        self._arm()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The client is gone: tell the requests."""
+        self._phase = Phase.GONE
+        self._deadline.cancel()
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    def refuse_body(self) -> None:
+        """Answer 413 to the request being received, and close."""
+        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        try:
+            headers, body = self.site.policy.refuse(
+                self._command, self._path, self.requests[-1].requestHeaders
+            )
+        except Exception:
+            self._log.failure("the policy for bodies that are too large failed")
+            headers, body = [], error_body(status, "the request body is too large")
+        self._answer_and_leave(status, headers, body)
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        if self._receivedHeaderSize > self.totalHeadersSize:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the headers are too large")
+        elif self._receivedHeaderCount > self.maxHeaders:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "there are too many headers")
+        else:
+            self._refuse(HTTPStatus.BAD_REQUEST, "this is not a valid HTTP request")
+
+    def _refuse(self, status: HTTPStatus, message: str) -> None:
+        self._answer_and_leave(status, (), error_body(status, message))
+
+    def _answer_and_leave(
+        self, status: HTTPStatus, headers: Iterable[tuple[bytes, bytes]], body: bytes
+    ) -> None:
+        """Write a last answer to a request no resource has seen, and let the client read it."""
+        if self._phase is Phase.GONE:
+            return
+        answer = Headers()
+        self.site.identify(answer)
+        answer.setRawHeaders(b"Content-Type", [b"application/json"])
+        for name, value in headers:
+            if name.lower() == b"content-type":
+                answer.removeHeader(name)
+            answer.addRawHeader(name, value)
+        answer.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
+        answer.setRawHeaders(b"Connection", [b"close"])
+        reason = reason_phrase(status)
+        self.writeHeaders(b"HTTP/1.1", b"%d" % status, reason, answer)  # type: ignore[no-untyped-call]
+        if getattr(self, "_command", b"") != b"HEAD":
+            self.transport.write(body)
+        linger(self._leave(), self.site.clock)
+
+    def _leave(self) -> Any:
+        """Let go of the transport and of everything that was for it."""
+        self._phase = Phase.GONE
+        self._deadline.cancel()
+        self.requests.clear()
+        transport, self.transport = self.transport, None
+        transport.unregisterProducer()
+        return transport
+
+    def hand_over(self, protocol: IProtocol) -> tuple[ITransport, bytes]:
+        """Give the connection to ``protocol`` while a request is being rendered.
+
+        Returns the transport and the bytes that have followed the request up to now; what comes
+        later goes to ``protocol.dataReceived``. Its ``makeConnection`` is left to the caller. The
+        request is not told: its ``notifyFinish`` never fires.
+        """
+        early = b"".join(self._dataBuffer)
+        transport = self._leave()
+        self._dataBuffer = []
+        self._successor = protocol
+        set_protocol(transport, protocol)
+        # It may be paused by an earlier answer or by too much sent ahead.
+        transport.resumeProducing()
+        return transport, early
+
+    # Deadlines
+
+    def _arm(self) -> None:
+        self._armed = phase = self._phase
+        options = self.site.options
+        if phase in (Phase.IDLE, Phase.CLOSING):
+            self._deadline.within(options.keep_alive_s)
+        elif phase is Phase.HEAD:
+            self._deadline.within(options.header_timeout_s)
+        elif phase is Phase.BODY:
+            self._deadline.within(options.body_timeout_s)
+        elif phase is Phase.GIVEN_UP:
+            self._deadline.within(ABORT_S)
+        else:
+            self._deadline.within(0)
+
+    def _deadline_passed(self) -> None:
+        _PASSED[self._phase](self)
+
+    def _head_too_slow(self) -> None:
+        if self._buffer or self.requests:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request's head took too long")
+        else:
+            self._give_up()
+
+    def _body_too_slow(self) -> None:
+        self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request's body took too long")
+
+    def _give_up(self) -> None:
+        self.loseConnection()
+        self._phase = Phase.GIVEN_UP
+        self._arm()
+
+    def _cut(self) -> None:
+        self.transport.abortConnection()
+
+
+_PASSED: dict[Phase, Callable[[EdgeChannel], None]] = {
+    Phase.IDLE: EdgeChannel._give_up,
+    Phase.HEAD: EdgeChannel._head_too_slow,
+    Phase.BODY: EdgeChannel._body_too_slow,
+    Phase.CLOSING: EdgeChannel._cut,
+    Phase.GIVEN_UP: EdgeChannel._cut,
+}
+"""What a passed deadline leads to. BUSY and GONE have none."""

@@ -1,0 +1,26 @@
+"""What the edge itself answers when a request does not reach a resource, or kills one."""
+
+import json
+from http import HTTPStatus
+
+CODES = {
+    HTTPStatus.BAD_REQUEST: "invalid_request",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.REQUEST_TIMEOUT: "timeout",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "too_large",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "too_large",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "internal",
+}
+"""The ``code`` in the body of each status answered here."""
+
+
+def error_body(status: HTTPStatus, message: str) -> bytes:
+    """Return the JSON body that goes with ``status``, in the shape of the HTTP API's errors."""
+    error = {"code": CODES[status], "message": message}
+    return json.dumps({"error": error}, separators=(",", ":")).encode("ascii")
+
+
+def reason_phrase(status: int) -> bytes:
+    """Return the words after ``status`` in a status line."""
+    return HTTPStatus(status).phrase.encode("ascii")

@@ -1,0 +1,64 @@
+"""The HTTP side of the node's port: ``twisted.web`` with deadlines, limits and a log without secrets."""
+
+from twisted.logger import Logger
+from twisted.web.http_headers import Headers
+from twisted.web.resource import IResource
+from twisted.web.server import Site
+
+from .channel import EdgeChannel
+from .deadline import Clock
+from .interfaces import IBodyPolicy
+from .options import SiteOptions
+from .request import EdgeRequest
+
+SERVER = b"reward-push"
+
+
+def build_site(
+    root: IResource, options: SiteOptions, policy: IBodyPolicy, clock: Clock
+) -> "EdgeSite":
+    """Return the factory that serves ``root``. ``clock`` is the reactor, or a test's ``Clock``."""
+    return EdgeSite(root, options, policy, clock)
+
+
+class EdgeSite(Site):
+    """What every connection shares."""
+
+    protocol = EdgeChannel  # type: ignore[assignment]
+    requestFactory = EdgeRequest  # noqa: N815  (twisted.web)
+    displayTracebacks = False  # noqa: N815  (twisted.web)
+    _log = Logger()
+
+    def __init__(
+        self, root: IResource, options: SiteOptions, policy: IBodyPolicy, clock: Clock
+    ) -> None:
+        super().__init__(root, timeout=None, reactor=clock)  # type: ignore[no-untyped-call]
+        self._parsePOSTFormSubmission = False
+        self.options = options
+        self.policy = policy
+        self.clock = clock
+        self._node_id = options.node_id.encode("ascii")
+
+    def identify(self, headers: Headers) -> None:
+        """Put into an answer's ``headers`` who answers."""
+        headers.setRawHeaders(b"Server", [SERVER])
+        headers.setRawHeaders(b"X-Node-Id", [self._node_id])
+
+    def log(self, request: EdgeRequest) -> None:  # type: ignore[override]
+        """Write the access log's line for an answered request; without its query and client names."""
+        if request.uri.split(b"?", 1)[0] in self.options.unlogged_paths:
+            return
+        self._log.debug(
+            "{method} {path} {status} {size}",
+            method=request.method.decode("ascii"),
+            path=request.shown_path(),
+            status=request.code,
+            size=request.sentLength,
+        )
+
+    def startFactory(self) -> None:
+        """Keep Twisted's own access log, and the timer for its dates, off."""
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """Offer HTTP/1.1 alone in TLS: there are no WebSockets in our HTTP/2."""
+        return [b"http/1.1"]
