@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import attrs
 from twisted.web.http import Request
+from twisted.web.http_headers import Headers
 
 _PREFLIGHT_MAX_AGE_S = b"600"
 
@@ -23,21 +24,28 @@ class Origins:
         """Make it from the setting."""
         return cls(frozenset(origins))
 
-    def allow(self, request: Request) -> bool:
+    def allow(self, request_headers: Headers) -> bool:
         """Whether the request's origin is let in. Native clients send none, and are."""
-        origin = request.getHeader("origin")
-        return origin is None or "*" in self.allowed or origin in self.allowed
+        origin = origin_of(request_headers)
+        if origin is None or "*" in self.allowed:
+            return True
+        return origin.decode("ascii", "replace") in self.allowed
 
-    def annotate(self, request: Request) -> None:
-        """Put the CORS headers on the answer, whatever its status, so that a page can read errors too."""
-        origin = request.requestHeaders.getRawHeaders(b"origin")
+    def annotate(self, request_headers: Headers, answer_headers: Headers) -> None:
+        """Put the CORS headers on an answer, whatever its status, so that a page can read errors too."""
+        origin = origin_of(request_headers)
         if origin is None:
             return
-        headers = request.responseHeaders
-        headers.setRawHeaders(b"vary", [b"Origin"])
-        if is_legal(origin[0]) and self.allow(request):
-            headers.setRawHeaders(b"access-control-allow-origin", [origin[0]])
-            headers.setRawHeaders(b"access-control-allow-credentials", [b"true"])
+        answer_headers.setRawHeaders(b"Vary", [b"Origin"])
+        if is_legal(origin) and self.allow(request_headers):
+            answer_headers.setRawHeaders(b"Access-Control-Allow-Origin", [origin])
+            answer_headers.setRawHeaders(b"Access-Control-Allow-Credentials", [b"true"])
+
+
+def origin_of(request_headers: Headers) -> bytes | None:
+    """Return the ``Origin`` header, if there is one."""
+    values = request_headers.getRawHeaders(b"Origin")
+    return values[0] if values else None
 
 
 def is_legal(origin: bytes) -> bool:
@@ -48,13 +56,13 @@ def is_legal(origin: bytes) -> bool:
 def answer_preflight(request: Request) -> bytes:
     """Answer ``OPTIONS``: a preflight carries neither cookie nor sid nor key, so any node can."""
     headers = request.responseHeaders
-    headers.setRawHeaders(b"access-control-allow-methods", [b"GET, POST, OPTIONS"])
-    wanted = request.requestHeaders.getRawHeaders(b"access-control-request-headers")
+    wanted = request.requestHeaders.getRawHeaders(b"Access-Control-Request-Headers")
+    headers.setRawHeaders(b"Access-Control-Allow-Methods", [b"GET, POST, OPTIONS"])
     headers.setRawHeaders(
-        b"access-control-allow-headers", wanted[:1] if wanted else [b"authorization, content-type"]
+        b"Access-Control-Allow-Headers", wanted[:1] if wanted else [b"authorization, content-type"]
     )
-    headers.setRawHeaders(b"access-control-max-age", [_PREFLIGHT_MAX_AGE_S])
-    headers.setRawHeaders(b"vary", [b"Origin, Access-Control-Request-Headers"])
-    headers.setRawHeaders(b"content-length", [b"0"])
+    headers.setRawHeaders(b"Access-Control-Max-Age", [_PREFLIGHT_MAX_AGE_S])
+    headers.setRawHeaders(b"Vary", [b"Origin, Access-Control-Request-Headers"])
+    headers.setRawHeaders(b"Content-Length", [b"0"])
     request.setResponseCode(204)
     return b""

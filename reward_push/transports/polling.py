@@ -21,12 +21,13 @@ from .refusals import refuse
 class PollingTransport:
     """The polling end of one session. ``jsonp`` is the callback index of a JSONP client, else ``None``."""
 
-    __slots__ = ("_held", "_jsonp", "_session")
+    __slots__ = ("_held", "_jsonp", "_max_packet_bytes", "_session")
 
     name = "polling"
 
-    def __init__(self, session: ISession, jsonp: str | None) -> None:
+    def __init__(self, session: ISession, jsonp: str | None, max_packet_bytes: int) -> None:
         self._session = session
+        self._max_packet_bytes = max_packet_bytes
         self._jsonp = jsonp
         self._held: Request | None = None
 
@@ -44,9 +45,7 @@ class PollingTransport:
     def get(self, request: Request) -> int | bytes:
         """Hold ``request`` until there is something to say. A second one ends the session."""
         if self._held is not None:
-            self._session.transport_broken(self, CloseReason.TRANSPORT_ERROR)
-            request.setResponseCode(400)
-            return b""
+            return self._break(request, 400, CloseReason.TRANSPORT_ERROR)
         self._held = request
         request.notifyFinish().addErrback(self._aborted, request)
         self._session.transport_drained(self)
@@ -60,11 +59,11 @@ class PollingTransport:
             if self._jsonp is not None:
                 body, content_type = jsonp.unwrap(body), None
             for packet in self._session.revision.decode_payload(body, content_type):
+                if is_larger(packet.data, self._max_packet_bytes):
+                    return self._break(request, 413, CloseReason.TRANSPORT_ERROR)
                 self._session.received(self, packet)
         except DecodeError:
-            self._session.transport_broken(self, CloseReason.PARSE_ERROR)
-            request.setResponseCode(400)
-            return b""
+            return self._break(request, 400, CloseReason.PARSE_ERROR)
         request.setHeader(b"content-type", b"text/html")
         return b"ok"
 
@@ -96,7 +95,20 @@ class PollingTransport:
             request.write(refuse(request, Refusal.SESSION_UNKNOWN))
             request.finish()
 
+    def _break(self, request: Request, status: int, reason: CloseReason) -> bytes:
+        """The client broke the protocol: end the session and return the empty answer."""
+        self._session.transport_broken(self, reason)
+        request.setResponseCode(status)
+        return b""
+
     def _aborted(self, _: Failure, request: Request) -> None:
         if self._held is request:
             self._held = None
             self._session.transport_lost(self)
+
+
+def is_larger(data: str | bytes, limit: int) -> bool:
+    """Whether ``data`` takes more than ``limit`` bytes (text as UTF-8); never for limit 0."""
+    if not limit or len(data) * 4 <= limit:
+        return False
+    return len(data) > limit or (isinstance(data, str) and len(data.encode()) > limit)

@@ -5,43 +5,66 @@ comes before all of them, so that a page can read the refusal, too.
 """
 
 import hmac
+import re
 
+from twisted.web.http_headers import Headers
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.server import Request
+from zope.interface import implementer
 
 from ..access.credentials import from_authorization
-from ..engineio.errors import Refusal
+from ..engineio.errors import CloseReason, Refusal
 from ..engineio.handshake import Query, QueryError, parse_query
 from ..engineio.opening import Opening
 from ..engineio.registry import Registry
 from ..engineio.revision import negotiate
 from ..engineio.session import Session
-from .cors import Origins, answer_preflight, is_legal
+from .cors import Origins, answer_preflight, is_legal, origin_of
+from .interfaces import IBodyPolicy
 from .polling import PollingTransport
 from .refusals import refuse
 from .websocket import WebSocketAcceptor
 
 
+_SID = re.compile(rb"[?&]sid=([^&]*)")
+
+
+@implementer(IBodyPolicy)
 class EngineResource(Resource):
     """Serves handshakes, polls, posts and upgrades of all sessions in ``registry``."""
 
-    isLeaf = True
+    isLeaf = True  # noqa: N815  (twisted.web)
 
     def __init__(
         self, registry: Registry, websockets: WebSocketAcceptor, origins: Origins
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._registry = registry
         self._websockets = websockets
         self._origins = origins
 
     def render(self, request: Request) -> int | bytes:
         """Answer one request of a client."""
-        self._origins.annotate(request)
+        self._origins.annotate(request.requestHeaders, request.responseHeaders)
         if request.method == b"OPTIONS":
             return answer_preflight(request)
         answer = self._route(request)
         return refuse(request, answer) if isinstance(answer, Refusal) else answer
+
+    def limit(self, method: bytes, uri: bytes) -> int:
+        """See :class:`.interfaces.IBodyPolicy`."""
+        return self._registry.options.max_payload_bytes
+
+    def refuse(
+        self, method: bytes, uri: bytes, headers: Headers
+    ) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """See :class:`.interfaces.IBodyPolicy`. A client that sends too much loses its session."""
+        session = self._registry.get(_sid(uri))
+        if session is not None and isinstance(session.transport, PollingTransport):
+            session.transport_broken(session.transport, CloseReason.TRANSPORT_ERROR)
+        answer = Headers({b"Content-Type": [b"text/plain"]})
+        self._origins.annotate(headers, answer)
+        return [(name, value) for name, values in answer.getAllRawHeaders() for value in values], b""
 
     def _route(self, request: Request) -> int | bytes | Refusal:
         try:
@@ -50,10 +73,10 @@ class EngineResource(Resource):
             return Refusal.BAD_REQUEST
         if query.transport not in self._registry.options.transports:
             return Refusal.TRANSPORT_UNKNOWN
-        origin = request.requestHeaders.getRawHeaders(b"origin", [b""])[0]
-        if not is_legal(origin):
+        origin = origin_of(request.requestHeaders)
+        if origin is not None and not is_legal(origin):
             return Refusal.BAD_REQUEST
-        if not self._origins.allow(request):
+        if not self._origins.allow(request.requestHeaders):
             return Refusal.FORBIDDEN
         if query.sid is None:
             return self._handshake(request, query)
@@ -70,7 +93,7 @@ class EngineResource(Resource):
         if request.method != b"GET":
             return Refusal.BAD_HANDSHAKE_METHOD
         over_websocket = query.transport == "websocket"
-        if over_websocket and not self._websockets.validate(request):
+        if over_websocket and self._websockets.validate(request) is not None:
             return Refusal.BAD_REQUEST
         revision = negotiate(query.eio, self._registry.options)
         if isinstance(revision, Refusal):
@@ -79,10 +102,11 @@ class EngineResource(Resource):
         session = self._registry.open(revision, opening, base64=query.base64)
         if over_websocket:
             return self._websockets.accept(request, session)
-        return PollingTransport(session, query.jsonp).open(request)
+        limit = self._registry.options.max_packet_bytes
+        return PollingTransport(session, query.jsonp, limit).open(request)
 
     def _upgrade(self, request: Request, session: Session) -> int | Refusal:
-        if not self._websockets.validate(request):
+        if self._websockets.validate(request) is not None:
             return Refusal.BAD_REQUEST
         return self._websockets.accept(request, session)
 
@@ -113,3 +137,8 @@ def _same_key(request: Request, query: Query, opening: Opening) -> bool:
     if presented is None or opened_with is None:
         return True
     return hmac.compare_digest(presented.encode(), opened_with.encode())
+
+
+def _sid(uri: bytes) -> str:
+    found = _SID.search(uri)
+    return "" if found is None else found[1].decode("ascii", "replace")
