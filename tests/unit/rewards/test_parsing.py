@@ -217,6 +217,19 @@ def test_data_nested_too_deeply_is_refused_whatever_the_interpreter_takes():
     ]
 
 
+def test_every_depth_ends_in_a_message_or_a_refusal():
+    """Also where the interpreter's limit lies between the data and the message around it."""
+    nested = []
+    kinds = set()
+    for _ in range(1100):
+        nested = [nested]
+        try:
+            kinds.add(type(PARSER.parse({**BODY, "data": nested}, NOW_MS)))
+        except Refused as refused:
+            kinds.add(type(refused))
+    assert kinds <= {MessageRecord, Refused}
+
+
 def test_a_lone_surrogate_in_data_is_refused():
     assert refusal({"data": "\ud800"}).field == "data"
 

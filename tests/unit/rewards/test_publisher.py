@@ -244,9 +244,14 @@ def test_receipts_that_cannot_be_kept_are_logged_and_the_message_stands(bench, l
     assert [(event["id"], event["reason"]) for event in logged] == [("a", "no disk")]
 
 
-def test_what_is_settled_is_forgotten(bench):
+@pytest.mark.parametrize("late", [False, True])
+def test_what_is_settled_is_forgotten(bench, late):
     """The memory of the publisher does not grow with the messages it has seen."""
+    bench.store.holds = late
     for number in range(10):
-        bench.publish(body(f"m{number}"))
+        bench.start(body(f"m{number}"))
+    while bench.store.held:
+        bench.store.report()
+    assert len(bench.store.settled) == 10
     assert bench.publisher._unsettled == {}
     assert not bench.publisher._line
