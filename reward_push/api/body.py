@@ -9,6 +9,8 @@ from ..rewards.errors import invalid
 from ..rewards.structure import kind_of, shown
 from ..strict_json import JSONError, loads
 
+_MAX_REASON_CHARS = 200
+
 _CHARSET = re.compile(rb";\s*charset\s*=\s*[\"']?([^\s;\"']+)", re.IGNORECASE)
 
 _UTF_8 = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii"})
@@ -27,7 +29,9 @@ def read_object(request: Request) -> dict[str, Any]:
     try:
         value = loads(content)
     except JSONError as error:
-        msg = f"the body is not valid JSON: {error}"
+        # The parser may quote what it found: keep that short, and fit to be sent.
+        reason = str(error)[:_MAX_REASON_CHARS].encode("utf-8", "backslashreplace").decode()
+        msg = f"the body is not valid JSON: {reason}"
         raise invalid(msg) from None
     if not isinstance(value, dict):
         msg = f"the body must be a JSON object, not {kind_of(value)}"

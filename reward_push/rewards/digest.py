@@ -8,6 +8,8 @@ from hashlib import sha256
 # the slow way is taken for nothing, with the same result.
 _MAY_HOLD_FLOAT = re.compile(r"[0-9][.e]", re.ASCII)
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
 
 def digest(value: object) -> bytes:
     """Return the SHA-256 of the canonical form of a JSON value.
@@ -18,14 +20,10 @@ def digest(value: object) -> bytes:
 
     Raises ValueError for what is no JSON (NaN), RecursionError for what is nested too deeply.
     """
-    canonical = _dump(value)
-    if _MAY_HOLD_FLOAT.search(canonical):
-        canonical = _dump(json.loads(canonical, parse_float=_number))
-    return sha256(canonical.encode("ascii")).digest()
-
-
-def _dump(value: object) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    text = _canonical(value)
+    if _MAY_HOLD_FLOAT.search(text):
+        text = _canonical(json.loads(text, parse_float=_number))
+    return sha256(text.encode("ascii")).digest()
 
 
 def _number(literal: str) -> int | float:

@@ -124,7 +124,7 @@ def message_from_json(stored: dict[str, Any]) -> Message:
     """
     try:
         return Message(**{**stored, "to": _audience_from_json(stored["to"])})
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         msg = f"not a stored message: {error!r}"
         raise ValueError(msg) from None
 

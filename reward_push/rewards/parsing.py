@@ -47,6 +47,8 @@ _AUDIENCE_FIELDS = {
     "group": Field(identifier),
 }
 
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
 _event_text = text(1, MAX_EVENT_CHARS)
 
 
@@ -105,8 +107,7 @@ def event(value: object, path: str) -> str:
 def data(value: object, path: str) -> object:
     """Check a message's data: any JSON whose compact UTF-8 form has at most ``MAX_DATA_BYTES``."""
     try:
-        encoded = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        size = len(encoded.encode())
+        size = len(_compact(value).encode())
     except (ValueError, RecursionError):
         msg = f"{path} is no JSON, or nested too deeply"
         raise invalid(msg, path) from None

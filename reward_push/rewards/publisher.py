@@ -35,6 +35,9 @@ class _Turn:
     read: Sequence[MessageRecord | Refused]
     answer: "Deferred[list[Outcome]]"
     kept: "Sequence[MessageRecord] | Failure | None" = None
+    settled_ids: list[str] = attrs.Factory(list)
+    """Messages settled while this turn was the last in line: what it, or one before it, was told by the
+    store may be older than that."""
 
 
 class Publisher:
@@ -59,7 +62,7 @@ class Publisher:
         self._now_ms = now_ms
         self._parser = MessageParser(namespaces)
         self._line: deque[_Turn] = deque()
-        # What was delivered but whose receipts the store does not know yet.
+        # Delivered messages whose receipts the store did not know yet when it was last asked.
         self._unsettled: dict[str, MessageRecord] = {}
 
     def publish(
@@ -102,19 +105,24 @@ class Publisher:
         """The store answered one turn: serve all whose predecessors are served."""
         turn.kept = kept
         while self._line and self._line[0].kept is not None:
-            self._serve(self._line.popleft())
+            self._serve(self._line[0])
 
     def _serve(self, turn: _Turn) -> None:
-        if turn.kept is None or isinstance(turn.kept, Failure):
-            turn.answer.errback(turn.kept)
-            return
-        stored = iter(turn.kept)
-        turn.answer.callback(
-            [
+        """Deliver what is new, then leave the line, and only then answer: that may bring the next call."""
+        outcomes: list[Outcome] = []
+        if not isinstance(turn.kept, Failure):
+            stored = iter(turn.kept or ())
+            outcomes = [
                 each if isinstance(each, Refused) else self._outcome(each, next(stored))
                 for each in turn.read
             ]
-        )
+        self._line.popleft()
+        for message_id in turn.settled_ids:
+            self._unsettled.pop(message_id, None)
+        if isinstance(turn.kept, Failure):
+            turn.answer.errback(turn.kept)
+        else:
+            turn.answer.callback(outcomes)
 
     def _outcome(self, posted: MessageRecord, stored: MessageRecord) -> Outcome:
         if stored is posted:
@@ -144,7 +152,10 @@ class Publisher:
 
     def _settled(self, result: object, record: MessageRecord) -> None:
         """The receipts are in the store, or lost: then it keeps saying that nothing was sent."""
-        self._unsettled.pop(record.message.id, None)
+        if self._line:
+            self._line[-1].settled_ids.append(record.message.id)
+        else:
+            self._unsettled.pop(record.message.id, None)
         if isinstance(result, Failure):
             self._log.warn(
                 "the receipts of message {id} were not kept: {reason}",

@@ -28,7 +28,12 @@ KEYS = {
     "plugin": Key("p1", KeyKind.PLUGIN, 0, streamer="s-42"),
 }
 
-BODY = {"namespace": "/dropcodes", "event": "dropcode", "to": {"streamer": "s-42"}, "data": {"code": "K7Q"}}
+BODY = {
+    "namespace": "/dropcodes",
+    "event": "dropcode",
+    "to": {"streamer": "s-42"},
+    "data": {"code": "K7Q"},
+}
 
 
 @attrs.define(eq=False)
@@ -37,10 +42,14 @@ class MemoryKeys:
 
     created: list[dict[str, Any]] = attrs.Factory(list)
     away: bool = False
+    broken: bool = False
+    """Whether a lookup ends in a fault of ours."""
 
     def authenticate(self, presented: str) -> "Deferred[Key | None]":
         if self.away:
             return fail(StoreUnavailable("no disk"))
+        if self.broken:
+            raise RuntimeError("the secret of it")
         return succeed(KEYS.get(presented))
 
     def create(self, **fields: Any) -> "Deferred[tuple[Key, str]]":

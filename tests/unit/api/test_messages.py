@@ -1,6 +1,13 @@
 """POST /v1/messages and /v1/messages/batch."""
 
+import pytest
+
 from .fakes import BODY, NOW
+
+
+def error(code, message, field=None):
+    told = {"code": code, "message": message}
+    return {"error": told if field is None else {**told, "field": field}}
 
 
 def test_a_new_message_is_answered_201_as_understood(api):
@@ -19,3 +26,187 @@ def test_a_new_message_is_answered_201_as_understood(api):
         "expires_at": None,
         "receipts": {"sent": 2, "delivered": 0, "acked": 0},
     }
+    assert api.delivery.ids == ["drop-8842"]
+
+
+def test_an_answer_is_compact_utf_8_json_that_no_cache_keeps(api):
+    got = api.call("POST", "/v1/messages", {**BODY, "data": "é"})
+    assert '"data":"é"'.encode() in got.body
+    assert got.header("Content-Type") == ["application/json"]
+    assert got.header("Cache-Control") == ["no-store"]
+
+
+def test_the_same_again_is_answered_200_with_the_first_answer(api):
+    first = api.call("POST", "/v1/messages", {"id": "a", **BODY})
+    again = api.call("POST", "/v1/messages", {**BODY, "id": "a"})
+    assert (first.status, again.status) == (201, 200)
+    assert again.json == first.json
+    assert api.delivery.ids == ["a"]
+
+
+def test_another_body_under_a_known_id_is_409(api):
+    api.call("POST", "/v1/messages", {"id": "a", **BODY})
+    got = api.call("POST", "/v1/messages", {"id": "a", **BODY, "data": 2})
+    assert got.status == 409
+    assert got.json == error("conflict", 'there is another message with the id "a"', "id")
+
+
+def test_a_misspelt_field_is_400_and_names_the_right_one(api):
+    got = api.call("POST", "/v1/messages", {**BODY, "ttl": 5})
+    assert got.status == 400
+    assert got.json == error(
+        "invalid_request", 'there is no field "ttl": did you mean "ttl_ms"?', "ttl"
+    )
+    assert api.store.accepted == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("ttl_ms", 30000),
+        ("deliver_at", "2026-11-24T20:00:00.250Z"),
+        ("delay_ms", 1500),
+        ("replace", "current-code"),
+        ("once", True),
+    ],
+)
+def test_what_comes_later_is_400_not_supported(api, field, value):
+    got = api.call("POST", "/v1/messages", {**BODY, field: value})
+    assert got.status == 400
+    assert got.json == error("not_supported", f"{field} is not supported by this version", field)
+
+
+def test_data_over_16_kib_is_413(api):
+    got = api.call("POST", "/v1/messages", {**BODY, "data": "x" * 16383})
+    assert got.status == 413
+    assert got.json == error(
+        "too_large", "data has 16385 bytes of JSON; at most 16384 are allowed", "data"
+    )
+
+
+def test_a_key_limited_to_namespaces_gets_403_elsewhere(api):
+    assert api.call("POST", "/v1/messages", BODY, key="limited").status == 201
+    got = api.call("POST", "/v1/messages", {**BODY, "namespace": "/donations"}, key="limited")
+    assert got.status == 403
+    assert got.json == error(
+        "forbidden", 'this key may not publish to namespace "/donations"', "namespace"
+    )
+
+
+def test_an_unknown_namespace_is_400(api):
+    got = api.call("POST", "/v1/messages", {**BODY, "namespace": "/dropcode"})
+    assert got.status == 400
+    assert got.json == error(
+        "invalid_request",
+        'namespace must be one of "/", "/dropcodes", "/donations", not "/dropcode": '
+        'did you mean "/dropcodes"?',
+        "namespace",
+    )
+
+
+UNAVAILABLE = error("unavailable", "the store is not available; nothing was accepted, try again")
+
+
+@pytest.mark.parametrize(
+    ("path", "json"),
+    [("/v1/messages", BODY), ("/v1/messages/batch", {"messages": [BODY, {}]})],
+)
+def test_without_a_store_nothing_is_accepted_and_the_answer_is_503(api, path, json):
+    api.store.away = True
+    got = api.call("POST", path, json)
+    assert got.status == 503
+    assert got.json == UNAVAILABLE
+    assert api.delivery.ids == []
+
+
+def test_without_a_store_a_key_cannot_be_looked_up_503(api):
+    api.keys.away = True
+    got = api.call("POST", "/v1/messages", BODY)
+    assert got.status == 503
+    assert got.json == UNAVAILABLE
+
+
+def test_the_answer_waits_for_the_commit(api):
+    api.store.holds = True
+    answers = api.start("POST", "/v1/messages", BODY)
+    assert answers == []
+    api.store.report()
+    api.flush()
+    assert [got.status for got in answers] == [201]
+
+
+def test_a_batch_has_one_result_a_message_in_order(api):
+    got = api.call(
+        "POST",
+        "/v1/messages/batch",
+        {
+            "messages": [
+                {"id": "a", **BODY},
+                {"id": "b", **BODY, "event": "connect"},
+                {"id": "a", **BODY},
+                {"id": "a", **BODY, "data": 2},
+                {"id": "c", **BODY, "ttl_ms": 1},
+                {"id": "d", **BODY, "data": "x" * 16384},
+                "e",
+                {"id": "f", **BODY},
+            ]
+        },
+    )
+    assert got.status == 200
+    results = got.json["results"]
+    assert [result["status"] for result in results] == [201, 400, 200, 409, 400, 413, 400, 201]
+    assert results[0] == {"status": 201, "message": {**results[0]["message"], "id": "a"}}
+    assert results[2] == {"status": 200, "message": results[0]["message"]}
+    assert results[1] == {
+        "status": 400,
+        **error("invalid_request", 'event "connect" is a reserved name', "event"),
+    }
+    assert [results[index]["error"]["code"] for index in (3, 4, 5, 6)] == [
+        "conflict",
+        "not_supported",
+        "too_large",
+        "invalid_request",
+    ]
+    assert results[6]["error"] == {
+        "code": "invalid_request",
+        "message": "a message must be an object, not a string",
+    }
+    assert results[7]["message"]["receipts"] == {"sent": 2, "delivered": 0, "acked": 0}
+    assert api.delivery.ids == ["a", "f"]
+
+
+def test_a_batch_by_a_limited_key_is_judged_message_by_message(api):
+    got = api.call(
+        "POST",
+        "/v1/messages/batch",
+        {"messages": [{**BODY, "namespace": "/donations"}, BODY]},
+        key="limited",
+    )
+    assert [result["status"] for result in got.json["results"]] == [403, 201]
+
+
+def test_a_thousand_messages_are_the_most(api):
+    got = api.call("POST", "/v1/messages/batch", {"messages": [BODY] * 1000})
+    assert [result["status"] for result in got.json["results"]] == [201] * 1000
+    assert len(api.store.accepted) == 1
+    got = api.call("POST", "/v1/messages/batch", {"messages": [BODY] * 1001})
+    assert got.status == 400
+    assert got.json == error(
+        "invalid_request", "messages must have 1 to 1000 items, not 1001", "messages"
+    )
+
+
+@pytest.mark.parametrize(
+    ("json", "message", "field"),
+    [
+        ({"messages": []}, "messages must have 1 to 1000 items, not 0", "messages"),
+        ({"messages": {}}, "messages must be an array, not an object", "messages"),
+        ({}, "messages is missing", "messages"),
+        ({"message": []}, 'there is no field "message": did you mean "messages"?', "message"),
+        ([BODY], "the body must be a JSON object, not an array", None),
+    ],
+)
+def test_a_batch_of_another_shape_is_400(api, json, message, field):
+    got = api.call("POST", "/v1/messages/batch", json)
+    assert got.status == 400
+    assert got.json == error("invalid_request", message, field)

@@ -1,0 +1,267 @@
+"""Paths, methods, and what goes wrong on our side."""
+
+import pytest
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import StringTransport
+from twisted.logger import globalLogPublisher
+from twisted.python.failure import Failure
+from twisted.web.resource import IResource
+from twisted.web.server import Site
+from zope.interface.verify import verifyObject
+
+from reward_push.api.resource import LATER, LATER_OPEN, ApiResource
+from reward_push.api.router import Route, Router
+
+from .fakes import BODY
+from .test_messages import error
+
+
+@pytest.fixture
+def logged():
+    """The events logged at warning or above."""
+    events = []
+
+    def observe(event):
+        if event["log_level"].name in {"warn", "error", "critical"}:
+            events.append(event)
+
+    globalLogPublisher.addObserver(observe)
+    yield events
+    globalLogPublisher.removeObserver(observe)
+
+
+class Wire:
+    """A server's end of one connection, as bytes."""
+
+    def __init__(self, resource):
+        self.transport = StringTransport()
+        self.channel = Site(resource).buildProtocol(None)
+        self.channel.makeConnection(self.transport)
+
+    def send(self, data):
+        self.channel.dataReceived(data)
+        return self.transport.value()
+
+    def lose(self):
+        self.channel.connectionLost(Failure(ConnectionDone()))
+
+
+def test_it_is_a_resource(api):
+    assert verifyObject(IResource, api.resource)
+
+
+def test_healthcheck_needs_no_key_and_no_particular_host(api):
+    api.health.started()
+    got = api.call("GET", "/healthcheck", key=None, headers={"Host": "10.0.0.7"})
+    assert got.status == 200
+    assert got.json == {"status": "ok", "node": "aB3x_9", "uptime_s": 0.0}
+    assert got.header("Cache-Control") == ["no-store"]
+
+
+def test_healthcheck_works_without_any_host(api):
+    api.health.started()
+    answer = Wire(api.resource).send(b"GET /healthcheck HTTP/1.0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.0 200 OK\r\n")
+
+
+@pytest.mark.parametrize("path", ["/healthcheck", "/readyz"])
+def test_a_starting_or_draining_node_is_503(api, path):
+    got = api.call("GET", path, key=None)
+    assert (got.status, got.json["status"]) == (503, "starting")
+    api.health.started()
+    assert api.call("GET", path, key=None).status == 200
+    api.health.draining()
+    got = api.call("GET", path, key=None)
+    assert (got.status, got.json["status"]) == (503, "draining")
+
+
+def test_readyz_is_strict_about_a_degraded_node(api):
+    api.health.started()
+    api.health.watch(lambda: "the store is away")
+    for path, status in [("/healthcheck", 200), ("/readyz", 503)]:
+        got = api.call("GET", path, key=None)
+        assert got.status == status
+        assert got.json == {
+            "status": "degraded",
+            "node": "aB3x_9",
+            "reasons": ["the store is away"],
+            "uptime_s": 0.0,
+        }
+
+
+@pytest.mark.parametrize("path", [b"/healthcheck", b"/readyz", b"/metrics"])
+def test_head_gets_the_headers_of_get_and_no_body(api, path):
+    api.health.started()
+    get = Wire(api.resource).send(b"GET " + path + b" HTTP/1.1\r\nHost: n\r\n\r\n")
+    head = Wire(api.resource).send(b"HEAD " + path + b" HTTP/1.1\r\nHost: n\r\n\r\n")
+    expected, _, body = get.partition(b"\r\n\r\n")
+    assert body
+    assert _without_date(head) == _without_date(expected + b"\r\n\r\n")
+
+
+def test_answers_have_a_length(api):
+    answer = Wire(api.resource).send(b"GET /healthcheck HTTP/1.1\r\nHost: n\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"\r\nContent-Length: %d" % len(body) in head
+    assert b"chunked" not in head
+
+
+def _without_date(head):
+    return [line for line in head.split(b"\r\n") if not line.startswith(b"Date:")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/v1",
+        "/v1/",
+        "/v1/message",
+        "/v1/messages/",
+        "/v1/messages/a/b",
+        "/v2/messages",
+        "/favicon.ico",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_unknown_paths_are_404(api, path, method):
+    got = api.call(method, path, key=None)
+    assert got.status == 404
+    assert got.json == error("not_found", "there is nothing at this path")
+
+
+METHODS = [
+    ("/healthcheck", "GET, HEAD, OPTIONS"),
+    ("/readyz", "GET, HEAD, OPTIONS"),
+    ("/metrics", "GET, HEAD, OPTIONS"),
+    ("/v1/messages", "GET, HEAD, OPTIONS, POST"),
+    ("/v1/messages/batch", "DELETE, GET, HEAD, OPTIONS, POST"),
+    ("/v1/messages/drop-8842", "DELETE, GET, HEAD, OPTIONS"),
+    ("/v1/streamers/s-42", "GET, HEAD, OPTIONS"),
+    ("/v1/streamers/s-42/disconnect", "OPTIONS, POST"),
+    ("/v1/nodes", "GET, HEAD, OPTIONS"),
+    ("/v1/keys", "GET, HEAD, OPTIONS, POST"),
+    ("/v1/keys/k1", "DELETE, OPTIONS"),
+    ("/v1/openapi.json", "GET, HEAD, OPTIONS"),
+    ("/console/", "GET, HEAD, OPTIONS"),
+    ("/overlay/", "GET, HEAD, OPTIONS"),
+]
+
+
+@pytest.mark.parametrize(("path", "allow"), METHODS)
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "BREW", "get"])
+def test_a_method_that_a_path_does_not_take_is_405(api, path, allow, method):
+    head, _, body = (
+        Wire(api.resource)
+        .send(f"{method} {path} HTTP/1.1\r\nHost: n\r\n\r\n".encode())
+        .partition(b"\r\n\r\n")
+    )
+    assert head.startswith(b"HTTP/1.1 405 Method Not Allowed\r\n")
+    assert f"\r\nAllow: {allow}".encode() in head
+    assert body == (
+        b'{"error":{"code":"method_not_allowed","message":"this path takes %s"}}' % allow.encode()
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "method"), [("/v1/keys/k1", "HEAD"), ("/v1/messages/batch", "PUT")]
+)
+def test_a_wrong_method_is_405_with_a_key_too(api, path, method):
+    assert api.call(method, path).status == 405
+
+
+@pytest.mark.parametrize(("path", "allow"), METHODS)
+def test_options_is_answered_with_the_methods(api, path, allow):
+    got = api.call("OPTIONS", path, key=None)
+    assert (got.status, got.body) == (204, b"")
+    assert got.header("Allow") == [allow]
+    assert got.header("Content-Type") == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [(method, path.replace("{", "").replace("}", "")) for method, path, _ in LATER]
+    + [("GET", path) for path in LATER_OPEN],
+)
+def test_what_the_interface_describes_and_a_later_version_does_is_400(api, method, path):
+    got = api.call(method, f"{path}?limit=5")
+    assert got.status == 400
+    assert got.json == error("not_supported", "this call is not supported by this version")
+
+
+@pytest.mark.parametrize(("method", "path", "right"), LATER)
+def test_of_calls_to_come_those_of_the_api_need_their_key(api, method, path, right):
+    assert api.call(method, path, key=None).status == 401
+    assert api.call(method, path, key="plugin").status == 403
+    assert api.call(method, path, key="reader").status == (400 if right in ("read", None) else 403)
+
+
+def test_of_calls_to_come_pages_need_no_key(api):
+    for path in LATER_OPEN:
+        assert api.call("GET", path, key=None).status == 400
+
+
+def test_a_fault_of_ours_is_500_logged_and_shows_nothing(api, logged):
+    api.keys.broken = True
+    got = api.call("POST", "/v1/messages?apiKey=hidden", BODY)
+    assert got.status == 500
+    assert got.json == error("internal", "internal error")
+    [event] = logged
+    assert (event["method"], event["path"]) == (b"POST", b"/v1/messages")
+    assert event["log_failure"].check(RuntimeError)
+
+
+def test_an_answer_that_is_no_json_is_a_fault_of_ours(logged):
+    from reward_push.api.answers import json_answer
+
+    async def broken(_request):
+        return json_answer(200, float("nan"))
+
+    answer = Wire(ApiResource(Router([Route("GET", "/x", broken)]))).send(
+        b"GET /x HTTP/1.1\r\nHost: n\r\n\r\n"
+    )
+    assert answer.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    assert len(logged) == 1
+
+
+def test_a_client_gone_before_its_answer_is_no_error_and_its_message_stands(api, logged):
+    api.store.holds = True
+    wire = Wire(api.resource)
+    body = b'{"id":"a","namespace":"/","event":"e","to":"all","data":1}'
+    wire.send(
+        b"POST /v1/messages HTTP/1.1\r\nHost: n\r\nAuthorization: ApiKey backend\r\n"
+        b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+    )
+    wire.lose()
+    api.store.report()
+    assert api.delivery.ids == ["a"]
+    assert wire.transport.value() == b""
+    assert logged == []
+
+
+def test_requests_in_one_go_are_answered_in_order(api):
+    body = b'{"namespace":"/","event":"e","to":"all","data":1,"id":"%d"}'
+    request = b"POST /v1/messages HTTP/1.1\r\nHost: n\r\nAuthorization: ApiKey backend\r\nContent-Length: %d\r\n\r\n"
+    both = b"".join(request % len(body % each) + body % each for each in (1, 2))
+    answer = Wire(api.resource).send(both)
+    assert answer.count(b"HTTP/1.1 201 Created\r\n") == 2
+    assert answer.index(b'"id":"1"') < answer.index(b'"id":"2"')
+    assert api.delivery.ids == ["1", "2"]
+
+
+def test_a_key_is_in_no_log(api):
+    events = []
+    globalLogPublisher.addObserver(events.append)
+    try:
+        api.call("POST", "/v1/messages", BODY)
+        api.keys.broken = True
+        api.call("POST", "/v1/messages?apiKey=hidden", BODY)
+        text = "\n".join(
+            f"{event} {event['log_failure'].getTraceback() if 'log_failure' in event else ''}"
+            for event in events
+        )
+    finally:
+        globalLogPublisher.removeObserver(events.append)
+    assert "the secret of it" in text
+    assert "ApiKey backend" not in text
+    assert "hidden" not in text
