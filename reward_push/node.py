@@ -1,0 +1,203 @@
+"""The composition root: every object of a node is made here, wired, started and stopped in order."""
+
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import attrs
+from twisted.application.service import IService, MultiService
+from twisted.application.strports import service as listen_on
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+from twisted.web.http_headers import Headers
+from zope.interface import implementer
+
+from .access.interfaces import StoredKey
+from .access.keys import KeyRing
+from .api.errors import too_large_body
+from .api.resource import build_api
+from .audience import Audience
+from .engineio.errors import CloseReason
+from .engineio.registry import Registry
+from .errors import StartError
+from .first_keys import FirstKeys
+from .ops.health import Health
+from .rewards.delivery import SocketDelivery
+from .rewards.publisher import Publisher
+from .settings.model import HttpSettings, Settings
+from .socketio.decoder import Decoder
+from .socketio.server import Server
+from .store.errors import StoreError
+from .store.sqlite import SQLiteStore, open_store
+from .transports.cors import Origins
+from .transports.interfaces import IBodyPolicy
+from .transports.options import SiteOptions
+from .transports.resource import EngineResource
+from .transports.root import Root
+from .transports.site import build_site
+from .transports.websocket import WebSocketAcceptor
+from .transports.wheel import Wheel, tick_for
+
+MAINTENANCE_S = 10.0
+"""How often the store is pruned, and probed while it is away."""
+
+
+def build_node(settings: Settings, reactor: Any) -> IService:
+    """Make a whole node; nothing of it runs yet.
+
+    The store is opened once to see that it can be, and gets its first keys if it has none: they are
+    shown here, before the process may turn into a daemon without a terminal.
+
+    Raises :class:`StartError`.
+    """
+    try:
+        first_keys = _first_keys(settings)
+    except StoreError as error:
+        raise StartError(f"store: {error}") from error
+    store = SQLiteStore(
+        settings.store.path,
+        reactor.callFromThread,
+        _now_ms,
+        retention_s=settings.store.retention_s or None,
+        first_keys=first_keys,
+    )
+    keys = KeyRing(store, _now_ms, settings.backend_key)
+
+    engine = settings.engine
+    wheel = Wheel(reactor, tick_for(engine.ping_interval_s, engine.ping_timeout_s))
+    server = Server(
+        wheel,
+        lambda call: reactor.callLater(0, call),
+        connect_timeout_s=settings.connect_timeout_s,
+        new_decoder=lambda: Decoder(max_attachment_bytes=engine.max_packet_bytes),
+    )
+    audience = Audience(keys)
+    for name in settings.namespaces:
+        audience.attend(server.namespace(name))
+    registry = Registry(engine, wheel, server.open_client, settings.node_id)
+
+    health = Health(
+        settings.node_id, version=version("reward-push"), connections=lambda: len(registry)
+    )
+    health.watch(store.healthy)
+    api = build_api(
+        publisher=Publisher(store, SocketDelivery(server, _now_ms), _now_ms, settings.namespaces),
+        keys=keys,
+        health=health,
+        namespaces=settings.namespaces,
+        now_ms=_now_ms,
+    )
+    resource = EngineResource(
+        registry, WebSocketAcceptor(engine, reactor), Origins.of(settings.cors_origins)
+    )
+    root = Root({settings.path: resource}, api, ApiBodies(settings.http))
+    http = settings.http
+    options = SiteOptions(
+        node_id=settings.node_id,
+        idle_timeout_s=http.idle_timeout_s,
+        header_timeout_s=http.header_timeout_s,
+        body_timeout_s=http.body_timeout_s,
+    )
+    site = build_site(root, options, root, reactor)
+    node = Node(store, registry, resource, health, wheel, reactor)
+    for description in settings.listen:
+        listen_on(with_backlog(description), site, reactor).setServiceParent(node)
+    return node
+
+
+class Node(MultiService):
+    """A running node. Its children are the ports it listens on.
+
+    Started: ports (a port that cannot be had stops the start), store, ready. Stopped: no longer
+    ready, no handshakes, clients sent away, ports, store, wheel.
+    """
+
+    def __init__(
+        self,
+        store: SQLiteStore,
+        registry: Registry,
+        resource: EngineResource,
+        health: Health,
+        wheel: Wheel,
+        clock: Any,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._store = store
+        self._registry = registry
+        self._resource = resource
+        self._health = health
+        self._wheel = wheel
+        self._maintenance = LoopingCall(store.maintain)
+        self._maintenance.clock = clock
+
+    def startService(self) -> None:
+        """Open the store, which nothing works without, and be ready."""
+        try:
+            self._store.start()
+        except StoreError as error:
+            raise StartError(f"store: {error}") from error
+        super().startService()  # type: ignore[no-untyped-call]
+        self._maintenance.start(MAINTENANCE_S)
+        self._health.started()
+
+    def stopService(self) -> "Deferred[None]":
+        """Stop in order; fires when all that was accepted is in the store."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        self._health.draining()
+        self._resource.draining = True
+        for session in self._registry:
+            session.evict(CloseReason.SHUTTING_DOWN)
+        await super().stopService()  # type: ignore[no-untyped-call]
+        if self._maintenance.running:
+            self._maintenance.stop()
+        await self._store.stop()
+        self._wheel.stop()
+
+
+@implementer(IBodyPolicy)
+@attrs.frozen
+class ApiBodies:
+    """How large the bodies of API calls may be."""
+
+    settings: HttpSettings
+
+    def limit(self, method: bytes, uri: bytes) -> int:
+        """See :class:`.transports.interfaces.IBodyPolicy`."""
+        if uri.partition(b"?")[0] == b"/v1/messages/batch":
+            return self.settings.max_api_batch_bytes
+        return self.settings.max_api_body_bytes
+
+    def refuse(
+        self, method: bytes, uri: bytes, headers: Headers
+    ) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """See :class:`.transports.interfaces.IBodyPolicy`."""
+        return [(b"Content-Type", b"application/json")], too_large_body()
+
+
+def with_backlog(description: str) -> str:
+    """Return an endpoint string with a backlog fit for a flood of connects, unless it names its own.
+
+    Twisted's default of 50 makes a balancer answer 504 once the accept queue is full.
+    """
+    kind = description.removeprefix("haproxy:").partition(":")[0]
+    if kind in ("tcp", "tcp6", "ssl", "unix") and "backlog=" not in description:
+        return f"{description}:backlog=1024"
+    return description
+
+
+def _first_keys(settings: Settings) -> tuple[StoredKey, ...]:
+    """Check the store, and make the first keys where it has none and none is configured."""
+    with open_store(settings.store.path) as store:
+        if settings.backend_key is not None or store.any_keys():
+            return ()
+        first = FirstKeys.make(_now_ms())
+        store.add_keys(first.stored)
+        first.show(settings)
+    # What goes into ":memory:" is gone by now; a file has it.
+    return first.stored if settings.store.path == ":memory:" else ()
+
+
+_now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000  # noqa: E731

@@ -286,9 +286,11 @@ class Session:
             transport.close()
             return
         self._candidate = transport
-        self._probe_until = self._sessions.wheel.now() + self._sessions.options.upgrade_timeout_s
-        if self._probe_until < self.due:
-            self._file()
+        timeout_s = self._sessions.options.upgrade_timeout_s
+        if timeout_s:
+            self._probe_until = self._sessions.wheel.now() + timeout_s
+            if self._probe_until < self.due:
+                self._file()
 
     def _probe(self, packet: Packet) -> None:
         candidate, transport = self._candidate, self.transport

@@ -70,7 +70,8 @@ class Client:
 
     def opened(self) -> None:
         """See :class:`..engineio.interfaces.ISessionHandler`."""
-        self._server.wheel.file(self)
+        if self._server.connect_timeout_s:
+            self._server.wheel.file(self)
         if self._dialect.joins_root:
             self._join("/", {}, unasked=True)
 

@@ -42,6 +42,8 @@ class EngineResource(Resource):
         self._registry = registry
         self._websockets = websockets
         self._origins = origins
+        self.draining = False
+        """Whether handshakes are refused, 503: the node stops. Sessions go on as long as they may."""
 
     def render(self, request: Request) -> int | bytes:
         """Answer one request of a client."""
@@ -89,9 +91,13 @@ class EngineResource(Resource):
             return self._upgrade(request, session)
         return self._poll(request, session)
 
-    def _handshake(self, request: Request, query: Query) -> int | Refusal:
+    def _handshake(self, request: Request, query: Query) -> int | bytes | Refusal:
         if request.method != b"GET":
             return Refusal.BAD_HANDSHAKE_METHOD
+        if self.draining:
+            request.setResponseCode(503)
+            request.setHeader(b"Retry-After", b"1")
+            return b""
         over_websocket = query.transport == "websocket"
         if over_websocket and self._websockets.validate(request) is not None:
             return Refusal.BAD_REQUEST

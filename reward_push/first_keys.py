@@ -1,0 +1,74 @@
+"""The keys of a node's first start, so that two commands are enough to see it work."""
+
+import sys
+
+import attrs
+
+from .access.interfaces import KeyKind, Right, StoredKey
+from .access.secrets import new_key
+from .settings.model import Settings
+
+STREAMER = "demo"
+
+_TEXT = """
+reward-push has made its first two keys. They are shown this once; the store keeps only their hashes.
+
+  backend key: {backend}
+  plugin key:  {plugin}   (streamer "demo")
+
+Connect a client (npm install socket.io-client):
+
+  node -e '
+    const {{ io }} = require("socket.io-client");
+    const socket = io("{base}{namespace}", {{ path: "{path}", auth: {{ apiKey: "{plugin}" }} }});
+    socket.on("connect", () => console.log("connected"));
+    socket.on("connect_error", (error) => console.log(error.message));
+    socket.on("dropcode", (message, ack) => {{ console.log(message); ack(); }});'
+
+Then post a code to it:
+
+  curl {base}/v1/messages -H "Authorization: ApiKey {backend}" \\
+    -d '{{"namespace":"{namespace}","event":"dropcode","to":{{"streamer":"demo"}},"data":{{"code":"K7Q-PLX"}}}}'
+
+"""
+
+
+@attrs.frozen
+class FirstKeys:
+    """One backend key with every right and one plugin key for the streamer ``demo``."""
+
+    stored: tuple[StoredKey, StoredKey]
+    backend: str = attrs.field(repr=False)
+    plugin: str = attrs.field(repr=False)
+
+    @classmethod
+    def make(cls, now_ms: int) -> "FirstKeys":
+        """Make both; they count once they are stored."""
+        backend, backend_text = new_key(KeyKind.BACKEND, now_ms, name="first", rights=Right)
+        plugin, plugin_text = new_key(KeyKind.PLUGIN, now_ms, name="first", streamer=STREAMER)
+        return cls((backend, plugin), backend_text, plugin_text)
+
+    def show(self, settings: Settings) -> None:
+        """Print both to the terminal, with a client and a call that are ready to be pasted.
+
+        To the real standard output: ``sys.stdout`` may be the log, where no key belongs.
+        """
+        text = _TEXT.format(
+            backend=self.backend,
+            plugin=self.plugin,
+            base=base_url(settings.listen[0]),
+            path=settings.path,
+            namespace=next((name for name in settings.namespaces if name != "/"), "/"),
+        )
+        if sys.__stdout__ is not None:
+            sys.__stdout__.write(text)
+            sys.__stdout__.flush()
+
+
+def base_url(description: str) -> str:
+    """Return the URL at which this machine reaches an endpoint, as well as its string tells."""
+    kind, _, rest = description.removeprefix("haproxy:").partition(":")
+    scheme = "https" if kind in ("ssl", "tls") else "http"
+    parts = rest.split(":")
+    port = next((part.removeprefix("port=") for part in parts if part.removeprefix("port=").isdigit()), "8080")
+    return f"{scheme}://127.0.0.1:{port}"
