@@ -1,0 +1,190 @@
+"""The keys a node knows: a bounded memory in front of the store."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
+
+import attrs
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
+from twisted.python.failure import Failure
+
+from .interfaces import IKeyStore, Key, KeyKind, Right, StoredKey, StoreUnavailable
+from .key_text import MAX_PRESENTED_CHARS, digest, new_key, parse, proves
+
+CONFIG_KEY_ID = "config"
+"""The id of the key given by the configuration; no id in the store is that short."""
+
+CACHE_SIZE = 16_384
+UNKNOWN_CACHE_SIZE = 1_024
+MAX_LOOKUPS = 1_024
+
+V = TypeVar("V")
+
+
+class KeyRing:
+    """Tells whose a presented key is, nearly always without asking the store.
+
+    Keys never change, and an id is never used again: what was looked up once stays true until
+    :meth:`forget`. Ids that are not in the store are remembered apart, so that a flood of them displaces
+    no real key, and so that how long the answer takes does not tell whether an id exists.
+    """
+
+    def __init__(
+        self,
+        store: IKeyStore,
+        now_ms: Callable[[], int],
+        backend_key: str | None = None,
+        *,
+        cache_size: int = CACHE_SIZE,
+        unknown_cache_size: int = UNKNOWN_CACHE_SIZE,
+        max_lookups: int = MAX_LOOKUPS,
+    ) -> None:
+        """``backend_key``: 1 to 512 characters that are a backend key with every right.
+
+        ``max_lookups``: key ids being looked up at one time. Raises ValueError.
+        """
+        self._store = store
+        self._now_ms = now_ms
+        self._configured = None if backend_key is None else _configured(backend_key, now_ms())
+        self._known: _Recent[StoredKey] = _Recent(cache_size)
+        self._unknown: _Recent[None] = _Recent(unknown_cache_size)
+        self._lookups: dict[str, _Lookup] = {}
+        self._max_lookups = max_lookups
+
+    def authenticate(self, presented: str) -> "Deferred[Key | None]":
+        """Fire with the key that ``presented`` is, or with ``None``, a definite no: malformed, unknown,
+        wrong or expired.
+
+        Fails with :class:`StoreUnavailable` when it cannot be looked up.
+        """
+        if len(presented) > MAX_PRESENTED_CHARS:
+            return succeed(None)
+        if self._configured is not None and proves(presented, self._configured):
+            return succeed(self._configured.key)
+        parts = parse(presented)
+        if parts is None:
+            return succeed(None)
+        key_id, secret = parts
+        stored = self._known.get(key_id)
+        if stored is not None or key_id in self._unknown:
+            return succeed(self._judge(stored, secret))
+        return self._look_up(key_id).addCallback(self._judge, secret)
+
+    def create(
+        self,
+        kind: KeyKind,
+        *,
+        name: str | None = None,
+        streamer: str | None = None,
+        groups: Iterable[str] = (),
+        namespaces: Iterable[str] | None = None,
+        rights: Iterable[Right] = (),
+        expires_at_ms: int | None = None,
+    ) -> "Deferred[tuple[Key, str]]":
+        """Make a key and store it; fire with it and its text, which is shown once, when it is committed.
+
+        Fails with :class:`StoreUnavailable`. Raises ValueError as :func:`.key_text.new_key` does.
+        """
+        stored, text = new_key(
+            kind,
+            self._now_ms(),
+            name=name,
+            streamer=streamer,
+            groups=groups,
+            namespaces=namespaces,
+            rights=rights,
+            expires_at_ms=expires_at_ms,
+        )
+        return self._store.add_key(stored).addCallback(lambda _: (stored.key, text))
+
+    def forget(self, key_id: str) -> None:
+        """Look ``key_id`` up again the next time, and in lookups under way."""
+        self._known.discard(key_id)
+        self._unknown.discard(key_id)
+        lookup = self._lookups.get(key_id)
+        if lookup is not None:
+            lookup.outdated = True
+
+    def _judge(self, stored: StoredKey | None, secret: str) -> Key | None:
+        proved = proves(secret, stored)
+        if stored is None or not proved or stored.key.expired(self._now_ms()):
+            return None
+        return stored.key
+
+    def _look_up(self, key_id: str) -> "Deferred[StoredKey | None]":
+        """Ask the store, once for all who want ``key_id`` at the same time."""
+        waiter: Deferred[StoredKey | None] = Deferred()
+        lookup = self._lookups.get(key_id)
+        if lookup is not None:
+            lookup.waiters.append(waiter)
+            return waiter
+        if len(self._lookups) >= self._max_lookups:
+            return fail(StoreUnavailable("too many keys are being looked up"))
+        self._lookups[key_id] = lookup = _Lookup([waiter])
+        self._ask(key_id, lookup)
+        return waiter
+
+    def _ask(self, key_id: str, lookup: "_Lookup") -> None:
+        maybeDeferred(self._store.get_key, key_id).addBoth(self._answered, key_id, lookup)
+
+    def _answered(self, answer: StoredKey | Failure | None, key_id: str, lookup: "_Lookup") -> None:
+        if lookup.outdated:
+            lookup.outdated = False
+            self._ask(key_id, lookup)
+            return
+        del self._lookups[key_id]
+        if isinstance(answer, Failure):
+            for waiter in lookup.waiters:
+                waiter.errback(answer)
+            return
+        if answer is None:
+            self._unknown.put(key_id, None)
+        else:
+            self._known.put(key_id, answer)
+        for waiter in lookup.waiters:
+            waiter.callback(answer)
+
+
+@attrs.define(eq=False)
+class _Lookup:
+    """A question to the store under way."""
+
+    waiters: list["Deferred[StoredKey | None]"]
+    outdated: bool = False
+    """Whether the answer may be older than what was asked to be forgotten."""
+
+
+class _Recent(Generic[V]):
+    """The last ``size`` entries used."""
+
+    def __init__(self, size: int) -> None:
+        self._entries: OrderedDict[str, V] = OrderedDict()
+        self._size = size
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    def get(self, name: str) -> V | None:
+        entry = self._entries.get(name)
+        if entry is not None:
+            self._entries.move_to_end(name)
+        return entry
+
+    def put(self, name: str, entry: V) -> None:
+        self._entries[name] = entry
+        self._entries.move_to_end(name)
+        if len(self._entries) > self._size:
+            self._entries.popitem(last=False)
+
+    def discard(self, name: str) -> None:
+        self._entries.pop(name, None)
+
+
+def _configured(text: str, now_ms: int) -> StoredKey:
+    if not 0 < len(text) <= MAX_PRESENTED_CHARS:
+        msg = f"the backend key must have 1 to {MAX_PRESENTED_CHARS} characters"
+        raise ValueError(msg)
+    key = Key(
+        key_id=CONFIG_KEY_ID, kind=KeyKind.BACKEND, created_at_ms=now_ms, rights=frozenset(Right)
+    )
+    return StoredKey(key, digest(text))

@@ -1,0 +1,91 @@
+"""Operations on a database, committed together; one that fails takes no other along."""
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred
+
+from ..access.interfaces import StoreUnavailable
+
+Work = Callable[[sqlite3.Connection, Sequence[Any]], Sequence[Any]]
+"""Does one thing for several arguments, inside a transaction, and returns one result for each, in order.
+
+It may be called again after a rollback, so it must change nothing but the database. Several at once,
+because each step into SQLite gives up the interpreter lock, and to get it back from a busy reactor can
+take milliseconds.
+"""
+
+_OUR_FAULT = (
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.NotSupportedError,
+    sqlite3.ProgrammingError,
+)
+
+
+@attrs.define(eq=False)
+class Operation:
+    """One piece of work that somebody waits for."""
+
+    work: Work
+    argument: Any
+    writes: bool
+    weight: int
+    """How much it counts against the queue's limit: rows."""
+    answer: "Deferred[Any]" = attrs.Factory(Deferred)
+
+
+@attrs.frozen
+class Outcome:
+    """What became of an operation: ``result``, or ``error`` when that is not ``None``."""
+
+    result: Any = None
+    error: Exception | None = None
+
+
+def run(connection: sqlite3.Connection, operations: Sequence[Operation]) -> list[Outcome]:
+    """Do ``operations``, in order, in one transaction; return their outcomes when it is committed.
+
+    If anything goes wrong, nothing of it stays, and each is done in a transaction of its own, so that
+    only those fail that must. What SQLite cannot do now (disk full, read-only, I/O error, damage)
+    becomes :class:`StoreUnavailable`; never raises.
+    """
+    if len(operations) > 1:
+        # Whose fault an error is shows when each is alone.
+        with contextlib.suppress(Exception):
+            return [Outcome(result) for result in _transaction(connection, operations)]
+    return [_alone(connection, operation) for operation in operations]
+
+
+def _alone(connection: sqlite3.Connection, operation: Operation) -> Outcome:
+    try:
+        [result] = _transaction(connection, [operation])
+    except Exception as error:
+        if isinstance(error, sqlite3.Error) and not isinstance(error, _OUR_FAULT):
+            return Outcome(error=StoreUnavailable(str(error)))
+        return Outcome(error=error.with_traceback(None))
+    return Outcome(result)
+
+
+def _transaction(connection: sqlite3.Connection, operations: Sequence[Operation]) -> list[Any]:
+    # A reading transaction works on a read-only file, too.
+    writes = any(operation.writes for operation in operations)
+    connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+    try:
+        results: list[Any] = []
+        for work, group in groupby(operations, key=lambda operation: operation.work):
+            results.extend(work(connection, [operation.argument for operation in group]))
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite has rolled back by itself after some errors; after others it may fail to, and does so
+        # before the next BEGIN can succeed.
+        if connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+        raise
+    return results
