@@ -26,7 +26,7 @@ from .ops.health import Health
 from .rewards.delivery import SocketDelivery
 from .rewards.publisher import Publisher
 from .settings.model import HttpSettings, Settings
-from .socketio.decoder import Decoder
+from .socketio.decoder import Decoder, Limits
 from .socketio.server import Server
 from .store.errors import StoreError
 from .store.sqlite import SQLiteStore, open_store
@@ -66,11 +66,12 @@ def build_node(settings: Settings, reactor: Any) -> IService:
 
     engine = settings.engine
     wheel = Wheel(reactor, tick_for(engine.ping_interval_s, engine.ping_timeout_s))
+    limits = Limits(attachment_bytes=engine.max_packet_bytes)
     server = Server(
         wheel,
         lambda call: reactor.callLater(0, call),
         connect_timeout_s=settings.connect_timeout_s,
-        new_decoder=lambda: Decoder(max_attachment_bytes=engine.max_packet_bytes),
+        new_decoder=lambda: Decoder(limits),
     )
     audience = Audience(keys)
     for name in settings.namespaces:

@@ -18,7 +18,8 @@ from .decoder import Decoder
 from .dialect import DIALECTS, Refused
 from .errors import DecodeError
 from .namespace import ConnectionRefused, Namespace, TryLater
-from .packet import Packet, PacketType, encode
+from .encoder import encode
+from .packet import Packet, PacketType
 from .socket import Socket
 
 if TYPE_CHECKING:
@@ -133,10 +134,10 @@ class Client:
                 self.session.close(CloseReason.FORCED_CLOSE)
         elif packet.type is PacketType.DISCONNECT:
             self._remove(socket, "client namespace disconnect")
-        elif packet.type in (PacketType.EVENT, PacketType.BINARY_EVENT):
-            socket.received_event(packet.data, packet.ack_id)
-        elif packet.type in (PacketType.ACK, PacketType.BINARY_ACK):
-            socket.received_ack(packet.ack_id, packet.data)
+        elif packet.type is PacketType.EVENT:
+            socket.received_event(packet.data, packet.id)
+        elif packet.type is PacketType.ACK:
+            socket.received_ack(packet.id, packet.data)
         else:
             # A client has no business refusing the server.
             self.session.close(CloseReason.FORCED_CLOSE)

@@ -9,7 +9,8 @@ from twisted.logger import Logger
 
 from ..engineio.outgoing import message
 from .dialect import Refused
-from .packet import Packet, PacketType, encode
+from .encoder import encode
+from .packet import Packet, PacketType
 from .rooms import Rooms
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from twisted.logger import Logger
 
 from ..engineio.outgoing import Outgoing, message
 from .acks import Acks
-from .packet import Packet, PacketType, encode
+from .encoder import encode
+from .packet import Packet, PacketType
 
 if TYPE_CHECKING:
     from ..engineio.opening import Opening

@@ -54,7 +54,7 @@ class PollingTransport:
     def post(self, request: Request) -> bytes:
         """Take the packets of a body; they are processed before the answer is written."""
         body = request.content.read()
-        content_type = request.getHeader("content-type")
+        content_type = request.getHeader(b"content-type")
         try:
             if self._jsonp is not None:
                 body, content_type = jsonp.unwrap(body), None
@@ -74,9 +74,8 @@ class PollingTransport:
             return
         revision = self._session.revision
         if self._jsonp is not None:
-            payload = revision.encode_payload(units, base64=True)
             content_type = b"text/javascript; charset=UTF-8"
-            body = jsonp.wrap(self._jsonp, payload.body)
+            body = jsonp.wrap(self._jsonp, revision.text_payload(units))
         else:
             content_type, body = revision.encode_payload(units, base64=self._session.base64)
         request.setHeader(b"content-type", content_type)

@@ -13,8 +13,8 @@ from twisted.web.server import Request
 from zope.interface import implementer
 
 from ..access.credentials import from_authorization
-from ..engineio.errors import CloseReason, Refusal
-from ..engineio.handshake import Query, QueryError, parse_query
+from ..engineio.errors import CloseReason, DecodeError, Refusal
+from ..engineio.handshake import Query, parse_query
 from ..engineio.opening import Opening
 from ..engineio.registry import Registry
 from ..engineio.revision import negotiate
@@ -71,7 +71,7 @@ class EngineResource(Resource):
     def _route(self, request: Request) -> int | bytes | Refusal:
         try:
             query = parse_query(request.uri.partition(b"?")[2])
-        except QueryError:
+        except DecodeError:
             return Refusal.BAD_REQUEST
         if query.transport not in self._registry.options.transports:
             return Refusal.TRANSPORT_UNKNOWN
@@ -104,7 +104,7 @@ class EngineResource(Resource):
         revision = negotiate(query.eio, self._registry.options)
         if isinstance(revision, Refusal):
             return revision
-        opening = Opening(query.fields, request.getHeader("authorization"), _address(request))
+        opening = Opening(query.params, request.getHeader("authorization"), _address(request))
         session = self._registry.open(revision, opening, base64=query.base64)
         if over_websocket:
             return self._websockets.accept(request, session)
@@ -139,7 +139,7 @@ def _same_key(request: Request, query: Query, opening: Opening) -> bool:
     The upgrade of some clients cannot carry the key that their polls do.
     """
     opened_with = from_authorization(opening.authorization) or opening.query.get("apiKey")
-    presented = from_authorization(request.getHeader("authorization")) or query.fields.get("apiKey")
+    presented = from_authorization(request.getHeader("authorization")) or query.params.get("apiKey")
     if presented is None or opened_with is None:
         return True
     return hmac.compare_digest(presented.encode(), opened_with.encode())
