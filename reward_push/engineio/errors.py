@@ -26,6 +26,10 @@ class DecodeError(ValueError):
     """A peer sent bytes that are no packet, payload or frame of its revision."""
 
 
+class EncodeError(ValueError):
+    """The application wants to send a text that cannot travel: a lone surrogate, or a separator."""
+
+
 class Refusal(Enum):
     """An Engine.IO request refused: (code, message, HTTP status). The codes are the reference's."""
 

@@ -1,0 +1,172 @@
+"""What Engine.IO carries → Socket.IO packets::
+
+    <type 0-6>[<attachments>"-"][<namespace>","][<ack id>][<JSON>]      then so many binary messages
+
+One :class:`Decoder` a connection: a packet with attachments comes in several messages.
+"""
+
+import re
+from typing import Any
+
+import attrs
+
+from ..strict_json import JSONError, loads
+from .attachments import Slot, fill_slots, find_slots
+from .errors import DecodeError
+from .packet import MAX_ACK_ID, Packet, PacketType, is_event_name
+
+_TYPES = {str(kind.value): kind for kind in PacketType}
+_PLAIN = {PacketType.BINARY_EVENT: PacketType.EVENT, PacketType.BINARY_ACK: PacketType.ACK}
+_ATTACHMENTS = re.compile(r"([0-9]{1,9})-")
+_ACK_ID = re.compile(r"[0-9]+")
+_MAX_ACK_ID_DIGITS = len(str(MAX_ACK_ID))
+
+
+@attrs.frozen
+class Limits:
+    """How large a packet may be. The size of each single message is bounded by Engine.IO."""
+
+    attachments: int = 10
+    """Most attachments of a packet."""
+    attachment_bytes: int = 1_000_000
+    """Most bytes of all attachments of a packet together."""
+    namespace_characters: int = 4096
+    """Longest namespace, with the query that revision 4 clients append."""
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@attrs.define
+class _Partial:
+    """A packet whose attachments have not all come."""
+
+    packet: Packet
+    slots: list[Slot]
+    missing: int
+    room: int
+    buffers: list[bytes] = attrs.Factory(list)
+
+
+class Decoder:
+    """Turns the Engine.IO messages of one connection into Socket.IO packets."""
+
+    __slots__ = ("_limits", "_partial")
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
+        self._partial: _Partial | None = None
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether the next message must be an attachment."""
+        return self._partial is not None
+
+    def add(self, data: str | bytes) -> Packet | None:
+        """Return the packet that ``data`` completes, or ``None`` while attachments are missing.
+
+        :raises DecodeError: naming what is wrong. The connection is to be closed; what had come of a
+            packet is forgotten.
+        """
+        partial, self._partial = self._partial, None
+        if isinstance(data, bytes):
+            if partial is None:
+                raise DecodeError("binary message where no attachment is missing")
+            return self._add_attachment(partial, data)
+        if partial is not None:
+            raise DecodeError("text message where an attachment is missing")
+        packet, count = decode_text(data, self._limits)
+        if count == 0:
+            return packet
+        self._partial = _Partial(
+            packet, find_slots(packet.data, count), count, self._limits.attachment_bytes
+        )
+        return None
+
+    def _add_attachment(self, partial: _Partial, data: bytes) -> Packet | None:
+        partial.room -= len(data)
+        if partial.room < 0:
+            raise DecodeError(f"attachments of more than {self._limits.attachment_bytes} bytes")
+        partial.buffers.append(data)
+        partial.missing -= 1
+        if partial.missing:
+            self._partial = partial
+            return None
+        fill_slots(partial.slots, partial.buffers)
+        return partial.packet
+
+
+def decode_text(text: str, limits: Limits = DEFAULT_LIMITS) -> tuple[Packet, int]:
+    """Return the packet in ``text``, and how many attachments follow it.
+
+    :raises DecodeError: naming what is wrong.
+    """
+    kind = _TYPES.get(text[:1])
+    if kind is None:
+        raise DecodeError(f"unknown packet type {text[:1]!a}" if text else "empty packet")
+    at = 1
+    count = 0
+    if kind in _PLAIN:
+        kind = _PLAIN[kind]
+        match = _ATTACHMENTS.match(text, at)
+        if match is None:
+            raise DecodeError("binary packet without a number of attachments")
+        count = int(match[1])
+        if count > limits.attachments:
+            raise DecodeError(f"more than {limits.attachments} attachments")
+        at = match.end()
+    namespace = "/"
+    if text.startswith("/", at):
+        end = text.find(",", at)
+        if end < 0:
+            end = len(text)
+        if end - at > limits.namespace_characters:
+            raise DecodeError(f"namespace of more than {limits.namespace_characters} characters")
+        namespace = text[at:end]
+        # Revision 4 of Engine.IO separates packets by it: no answer could name this namespace.
+        if "\x1e" in namespace:
+            raise DecodeError("namespace with U+001E")
+        at = end + 1
+    ack_id, at = _decode_ack_id(text, at)
+    return Packet(kind, namespace, _decode_payload(kind, text[at:]), ack_id), count
+
+
+def _decode_ack_id(text: str, at: int) -> tuple[int | None, int]:
+    match = _ACK_ID.match(text, at)
+    if match is None:
+        return None, at
+    if match.end() - at > _MAX_ACK_ID_DIGITS or int(match[0]) > MAX_ACK_ID:
+        raise DecodeError("ack id out of range")
+    return int(match[0]), match.end()
+
+
+def _decode_payload(kind: PacketType, text: str) -> Any:
+    """Return the value of ``text``, the rest of a packet, if it fits ``kind``. No text is ``None``."""
+    if not text:
+        if kind is PacketType.EVENT or kind is PacketType.ACK:
+            raise DecodeError(f"{kind.name} without a payload")
+        return None
+    # Other decoders read a space before the payload as ack id 0.
+    if text[0].isspace():
+        raise DecodeError("space before the payload")
+    try:
+        value = loads(text)
+    except JSONError as error:
+        raise DecodeError(f"payload is not JSON: {error}") from None
+    if not _fits(kind, value):
+        raise DecodeError(f"payload does not fit {kind.name}")
+    return value
+
+
+def _fits(kind: PacketType, value: Any) -> bool:
+    match kind:
+        case PacketType.EVENT:
+            return isinstance(value, list) and bool(value) and is_event_name(value[0])
+        case PacketType.ACK:
+            return isinstance(value, list)
+        case PacketType.CONNECT:
+            return isinstance(value, dict)
+        case PacketType.DISCONNECT:
+            return False
+        case _:
+            return True  # CONNECT_ERROR: any value in revision 4
