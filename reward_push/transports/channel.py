@@ -45,6 +45,10 @@ class Phase(Enum):
     """Nothing: the transport has gone over to another protocol."""
 
 
+_ENDING = frozenset({Phase.CLOSING, Phase.GIVEN_UP, Phase.GONE})
+"""Phases in which no input is taken."""
+
+
 class EdgeChannel(HTTPChannel):
     """``HTTPChannel`` with the traps closed. Its own timer is off, as every byte restarts it."""
 
@@ -67,7 +71,8 @@ class EdgeChannel(HTTPChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """Take in ``data`` and set the deadline of what is now awaited."""
-        if self._phase is Phase.GONE:
+        if self._phase in _ENDING:
+            # TLS goes on reading until the client has agreed to the close.
             return
         super().dataReceived(data)  # type: ignore[no-untyped-call]
         if self._phase is Phase.IDLE and (self._buffer or self.requests):

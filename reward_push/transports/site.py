@@ -27,6 +27,7 @@ class EdgeSite(Site):
     protocol = EdgeChannel  # type: ignore[assignment]
     requestFactory = EdgeRequest  # noqa: N815  (twisted.web)
     displayTracebacks = False  # noqa: N815  (twisted.web)
+    noisy = False
     _log = Logger()
 
     def __init__(

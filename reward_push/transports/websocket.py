@@ -27,7 +27,7 @@ from .deadline import Clock
 from .linger import linger
 from .request import EdgeRequest
 from .sockets import descriptor_under, plain_tcp
-from .wire import PONG, close_frame, frame, frames_encoder, write
+from .wire import PONG, SMALL, close_frame, frame, frames_encoder, parse_small, write
 
 CLOSE_TIMEOUT_S = 5.0
 """How long a client may take to answer a close frame, or to take in what is still to be sent."""
@@ -62,6 +62,8 @@ class _Shared:
     """Bound on a binary message: a packet and, in revision 3, its type."""
     max_text_bytes: int
     """Bound on a text message before it can be known whether it is base64."""
+    max_small_bytes: int
+    """Bound on a message that is parsed the short way."""
 
 
 @implementer(ITransport)
@@ -99,6 +101,7 @@ class WebSocketTransport(WebSocketServerProtocol):  # type: ignore[misc]
     _message: bytes | bytearray = b""
     _message_size = 0
     _message_is_binary = False
+    _head = b""
     _pong: bytes | None = None
     _closing: IDelayedCall | None = None
 
@@ -118,8 +121,11 @@ class WebSocketTransport(WebSocketServerProtocol):  # type: ignore[misc]
         if self._watched is None:
             # Not a socket: all we can know of its buffer is when it asks to pause.
             transport.registerProducer(self, True)
-        self._write(head)
+        # The first frame usually is at hand: it goes out in one piece with the answer.
+        self._head = head
         self._session.transport_opened(self)
+        if self._head:
+            self._write(b"")
 
     # Writing
 
@@ -132,11 +138,14 @@ class WebSocketTransport(WebSocketServerProtocol):  # type: ignore[misc]
         else:
             encoder = self._encoder
             data = b"".join([unit.encoded(encoder) for unit in units])
-        if not write(self._out, data):
+        if self._head:
+            self._write(data)
+        elif not write(self._out, data):
             self._wait_until_drained()
 
     def _write(self, data: bytes) -> None:
-        if not write(self._out, data):
+        head, self._head = self._head, b""
+        if not write(self._out, head + data):
             self._wait_until_drained()
 
     def _wait_until_drained(self) -> None:
@@ -187,8 +196,17 @@ class WebSocketTransport(WebSocketServerProtocol):  # type: ignore[misc]
             self._parse(data[start : start + _SLICE])
 
     def _parse(self, data: bytes) -> None:
-        if self.state != self.STATE_CLOSED:
-            self.data = self.data + data if self.data else data
+        if self.data or self.current_frame is not None or self.inside_message:
+            self.data += data
+        else:
+            # Between two messages: heartbeats, acks and most events need no state to be parsed.
+            while self.state == self.STATE_OPEN and (
+                small := parse_small(data, self._shared.max_small_bytes)
+            ):
+                data = data[small.end :]
+                self._deliver(small.payload, small.is_binary)
+            self.data = data
+        if self.data and self.state != self.STATE_CLOSED:
             self.consumeData()
 
     def _onMessageBegin(self, isBinary: bool) -> None:
@@ -281,8 +299,8 @@ class WebSocketTransport(WebSocketServerProtocol):  # type: ignore[misc]
         """Send a close frame, once; the answer, or what else ends the connection, is awaited."""
         if self.state != self.STATE_OPEN:
             return
+        self._write(close_frame(code))
         self.state = self.STATE_CLOSING
-        write(self._out, close_frame(code))
         self._stop_waiting()
         self._closing = self._shared.clock.callLater(CLOSE_TIMEOUT_S, self._cut)
 
@@ -318,7 +336,7 @@ class WebSocketTransport(WebSocketServerProtocol):  # type: ignore[misc]
         self.state = self.STATE_CLOSED
         self.data = b""
         if was_open:
-            write(self._out, close_frame(code, reason.encode()[:123]))
+            self._write(close_frame(code, reason.encode()[:123]))
             self._stop_waiting()
         self._forget_closing()
         linger(self.transport, self._shared.clock, LINGER_S, LINGER_BYTES)
@@ -354,7 +372,8 @@ class WebSocketAcceptor:
     def __init__(self, options: EngineOptions, clock: Clock) -> None:
         most = options.max_packet_bytes
         # Base64 makes four characters of three bytes and has up to two for the type.
-        self._shared = _Shared(clock, most, most + 1, 4 * -(-most // 3) + 2)
+        small = min(most, SMALL) if most else SMALL
+        self._shared = _Shared(clock, most, most + 1, 4 * -(-most // 3) + 2, small)
 
     def wants_upgrade(self, request: EdgeRequest) -> bool:
         """Return whether ``request`` has an ``Upgrade`` header, good or bad."""

@@ -5,7 +5,7 @@ The server's frames are not masked, so the bytes of a frame are the same for all
 """
 
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.tcp import Server
 
@@ -56,6 +56,37 @@ def _utf8(text: str) -> bytes:
         # Half a surrogate pair cannot be sent: the receiver would have to fail the connection. As
         # JavaScript does: pairs are joined, what stays alone is replaced.
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+SMALL = 125
+"""The largest payload whose length is in a frame's second byte."""
+
+
+class SmallFrame(NamedTuple):
+    """A whole message that came in one small frame."""
+
+    payload: bytes
+    is_binary: bool
+    end: int
+    """How many bytes the frame takes."""
+
+
+def parse_small(data: bytes, limit: int) -> SmallFrame | None:
+    """Return the message in the frame that ``data`` begins with, if that is all there is to it.
+
+    ``None`` for whatever else ``data`` may begin with: a large, fragmented, unmasked, incomplete or
+    control frame, a payload over ``limit`` (at most :data:`SMALL`), or an error.
+    """
+    if len(data) < 6:
+        return None
+    first = data[0]
+    size = data[1] - 0x80
+    if (first != 0x81 and first != 0x82) or not 0 <= size <= limit or len(data) < size + 6:
+        return None
+    # The mask is applied to the whole payload as one number (RFC 6455, section 5.3).
+    mask = int.from_bytes((data[2:6] * (size // 4 + 1))[:size], "big")
+    payload = int.from_bytes(data[6 : size + 6], "big") ^ mask
+    return SmallFrame(payload.to_bytes(size, "big"), first == 0x82, size + 6)
 
 
 @cache
