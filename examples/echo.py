@@ -11,11 +11,11 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.endpoints import serverFromString
-from twisted.web.resource import NoResource
+from twisted.web.pages import notFound
 from zope.interface import implementer
 
 from reward_push.engineio.errors import CloseReason
-from reward_push.engineio.interfaces import ISessionHandler
+from reward_push.engineio.interfaces import ISessionHandler, ITransport
 from reward_push.engineio.options import EngineOptions
 from reward_push.engineio.outgoing import message
 from reward_push.engineio.registry import Registry
@@ -25,6 +25,7 @@ from reward_push.socketio.server import Server
 from reward_push.socketio.socket import Socket
 from reward_push.transports.cors import Origins
 from reward_push.transports.options import SiteOptions
+from reward_push.transports.request import EdgeRequest
 from reward_push.transports.resource import EngineResource
 from reward_push.transports.root import Root
 from reward_push.transports.site import build_site
@@ -59,6 +60,31 @@ class EngineEcho:
         """Nothing to clear up."""
 
 
+class LateOpening:
+    """A session whose open packet comes a moment after its WebSocket is there.
+
+    The revision 3 suite begins to listen for it only then. Stock clients listen before they connect.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def transport_opened(self, transport: ITransport) -> None:
+        """See ``ISession``."""
+        reactor.callLater(0.005, self._session.transport_opened, transport)
+
+
+class PatientAcceptor(WebSocketAcceptor):
+    """Opens new sessions late; upgrades are as they are."""
+
+    def accept(self, request: EdgeRequest, session: Session) -> int:
+        """See ``WebSocketAcceptor``."""
+        return super().accept(request, session if session.transport else LateOpening(session))
+
+
 def echo(namespace: Namespace) -> None:
     """Let ``namespace`` tell clients the ``auth`` they came with, and echo their messages."""
 
@@ -83,13 +109,13 @@ def main(port: int) -> None:
     server = Server(wheel, lambda call: reactor.callLater(0, call), connect_timeout_s=1.0)
     echo(server.namespace("/"))
     echo(server.namespace("/custom"))
-    websockets = WebSocketAcceptor(OPTIONS, reactor)
+    websockets = PatientAcceptor(OPTIONS, reactor)
     origins = Origins.of(["*"])
     engines = {
         path: EngineResource(Registry(OPTIONS, wheel, open_handler), websockets, origins)
         for path, open_handler in (("/engine.io", EngineEcho), ("/socket.io", server.open_client))
     }
-    root = Root(engines, NoResource(), engines["/engine.io"])
+    root = Root(engines, notFound(), engines["/engine.io"])
     site = build_site(root, SiteOptions(node_id="echo"), root, reactor)
     serverFromString(reactor, f"tcp:{port}:interface=127.0.0.1").listen(site)
     reactor.run()

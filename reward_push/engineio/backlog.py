@@ -17,17 +17,18 @@ NEVER = float("inf")
 class Backlog:
     """Units in order, their total size, and since when nothing has moved."""
 
-    __slots__ = ("_units", "moved_at", "size")
+    __slots__ = ("_since", "_units", "moved_at", "size")
 
     size: int
     """Sum of the units' sizes, in characters or bytes."""
     moved_at: float
-    """When the client last took something, or the backlog began (monotonic seconds)."""
+    """When the client last took something of it (monotonic seconds); minus infinity: not yet."""
 
     def __init__(self, now: float) -> None:
         self._units: list[Outgoing] = []
         self.size = 0
-        self.moved_at = now
+        self.moved_at = -NEVER
+        self._since = now
 
     def __len__(self) -> int:
         return len(self._units)
@@ -42,7 +43,7 @@ class Backlog:
         limit, timeout_s = options.max_queue_bytes, options.slow_timeout_s
         if not limit or not timeout_s or self.size <= limit:
             return NEVER
-        return self.moved_at + timeout_s
+        return max(self._since, self.moved_at) + timeout_s
 
     def overflows(self, options: EngineOptions) -> bool:
         """Whether more waits than even a moving client may leave waiting."""

@@ -15,6 +15,8 @@ from ..engineio.interfaces import ITimed, IWheel
 TICK_S = 0.05
 """How late an item may be told: small against the usual timers of the protocol."""
 
+_NEVER = 1 << 62
+
 
 def tick_for(*timers_s: float) -> float:
     """Return a tick that is small against all of ``timers_s``, too."""
@@ -32,7 +34,8 @@ class Wheel:
         self._tick_s = tick_s
         self._buckets: dict[int, set[ITimed]] = {}
         self._call: IDelayedCall | None = None
-        self._next = 0
+        self._next = _NEVER
+        """The bucket the timer is set for; 0 during a turn, which sets it at its end."""
         self.now = clock.seconds
 
     def file(self, item: ITimed) -> None:
@@ -43,7 +46,7 @@ class Wheel:
         self.discard(item)
         item.bucket = bucket
         self._buckets.setdefault(bucket, set()).add(item)
-        if self._call is None or bucket < self._next:
+        if bucket < self._next:
             self._arm(bucket)
 
     def discard(self, item: ITimed) -> None:
@@ -60,6 +63,7 @@ class Wheel:
         if self._call is not None:
             self._call.cancel()
             self._call = None
+        self._next = 0
         for items in self._buckets.values():
             for item in items:
                 item.bucket = 0
@@ -74,6 +78,7 @@ class Wheel:
 
     def _turn(self) -> None:
         self._call = None
+        self._next = 0
         now = self._clock.seconds()
         # Rounding in the reactor's own arithmetic may wake us a hair early.
         last = int(now / self._tick_s + 0.001)
@@ -86,5 +91,7 @@ class Wheel:
                     except Exception:
                         # One broken item must not stop the heartbeat of all others.
                         self._log.failure("{item!r} failed at its deadline", item=item)
-        if self._buckets and self._call is None:
+        if self._buckets:
             self._arm(min(self._buckets))
+        else:
+            self._next = _NEVER
