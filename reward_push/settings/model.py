@@ -1,0 +1,66 @@
+"""The settings of a node as the rest of it sees them: checked, frozen, one class a concern."""
+
+from enum import StrEnum
+
+import attrs
+
+from ..engineio.options import EngineOptions
+
+
+class LogFormat(StrEnum):
+    """How the log is written."""
+
+    TEXT = "text"
+    """Twisted's own lines."""
+    JSON = "json"
+    """One JSON object a line."""
+
+
+@attrs.frozen
+class HttpSettings:
+    """Deadlines (seconds) and limits (bytes) of HTTP requests. 0 switches each of them off."""
+
+    idle_timeout_s: float
+    """The idle timeout of the load balancer in front of the node."""
+    header_timeout_s: float
+    """Total time for a request's head."""
+    body_timeout_s: float
+    """Total time for a request's body."""
+    max_api_body_bytes: int
+    """Largest body of an API call."""
+    max_api_batch_bytes: int
+    """Largest body of a batch of messages."""
+
+
+@attrs.frozen
+class StoreSettings:
+    """The embedded store."""
+
+    path: str
+    """A file, or ``:memory:``."""
+    retention_s: float
+    """How long ended messages, their receipts and their ids are kept; 0: for ever."""
+
+
+@attrs.frozen
+class Settings:
+    """Everything a node is told."""
+
+    node_id: str
+    """1 to 32 of ``A-Z a-z 0-9 . _ -``."""
+    listen: tuple[str, ...]
+    """Twisted endpoint strings, at least one."""
+    path: str
+    """Where Engine.IO is served; without a trailing slash."""
+    namespaces: tuple[str, ...]
+    """Every namespace served; ``/`` comes first."""
+    connect_timeout_s: float
+    """How long a client may stay without a namespace; 0: for ever."""
+    cors_origins: tuple[str, ...]
+    """Origins in lower case, or the single entry ``*``: every one."""
+    engine: EngineOptions
+    http: HttpSettings
+    store: StoreSettings
+    backend_key: str | None = attrs.field(repr=False)
+    """A backend key with every right."""
+    log_format: LogFormat

@@ -1,0 +1,126 @@
+"""Every setting, once: its public name, how it is read, its default, and what it means."""
+
+from typing import Any
+
+import attrs
+
+from . import kinds, rules
+from .kinds import Kind
+from .model import LogFormat
+
+NOTHING: Any = object()
+"""A setting without a value that changes nothing: giving it at all is refused while unsupported."""
+
+
+@attrs.frozen
+class Setting:
+    """One row."""
+
+    name: str
+    kind: Kind
+    default: str | None
+    """Written as an operator would write it; ``None``: there is none."""
+    doc: str
+    default_words: str | None = None
+    """What ``--help`` says when the default is made at the start."""
+    secret: bool = False
+    """Never shown, and may be read from a file: ``<name>_file``."""
+    supported: bool = True
+    inert: Any = NOTHING
+    """The one value of an unsupported setting that says what this version does anyway."""
+
+    @property
+    def file_name(self) -> str:
+        """The name of the setting that holds the path of a secret's file."""
+        return f"{self.name}_file"
+
+
+def _later(
+    name: str, kind: Kind, default: str | None, doc: str, inert: Any = NOTHING, **more: Any
+) -> Setting:
+    """Return a row that this version knows but does not support."""
+    return Setting(name, kind, default, doc, supported=False, inert=inert, **more)
+
+
+_PERIOD_S = 0.01
+"""Shortest heartbeat: announced to clients in whole milliseconds, and still a load that can be borne."""
+_TEXT = kinds.text(rules.not_empty)
+_ENDPOINTS = kinds.texts(
+    rules.endpoint, rules.at_least_one, lone=True, unit="endpoint strings, comma-separated"
+)
+_ADDRESSES = kinds.texts(rules.not_empty, tuple)
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("listen", _ENDPOINTS, "tcp:8080", "where clients connect: tcp:, ssl:, unix:, systemd:, haproxy:tcp:; may be given several times"),
+    _later("internal_listen", _TEXT, None, "where /v1, /metrics and /console are served instead of listen"),
+    Setting("path", kinds.text(rules.engine_path), "/websockets", "Engine.IO path, with and without the trailing slash"),
+    Setting("node_id", kinds.text(rules.node_id), None, "name of this node in logs, /healthcheck and X-Node-Id", "random, 6 characters"),
+    Setting("namespaces", kinds.texts(rules.namespace, rules.with_root), "/dropcodes,/donations,/notifications", "Socket.IO namespaces served beside /"),
+    Setting("transports", kinds.texts(rules.transport, rules.at_least_one), "polling,websocket", "transports offered"),
+    Setting("allow_eio3", kinds.boolean(), "true", "serve Engine.IO 3, the clients before Socket.IO 3"),
+    Setting("ping_interval", kinds.seconds(_PERIOD_S), "25", "time between two heartbeats; no poll is held longer"),
+    Setting("ping_timeout", kinds.seconds(_PERIOD_S), "20", "how long a heartbeat may stay unanswered"),
+    Setting("upgrade_timeout", kinds.seconds(), "10", "how long an upgrade to WebSocket may take"),
+    Setting("connect_timeout", kinds.seconds(), "45", "how long a client may stay without a namespace"),
+    Setting("max_http_buffer_size", kinds.size(), "1024", "largest single packet accepted from a client"),
+    Setting("cors_origins", kinds.texts(rules.origin, rules.origins, lone=True), "*", "origins allowed, or * for all; checked on WebSocket too"),
+    Setting("idle_timeout", kinds.seconds(), "120", "the load balancer's idle timeout; must be more than ping_interval + 10 s"),
+    _later("trusted_proxies", _ADDRESSES, "loopback", "who may set X-Forwarded-For"),
+    _later("redis_url", _TEXT, None, "the Redis that nodes share", secret=True),
+    _later("redis_prefix", _TEXT, "rp:", "first part of every Redis key"),
+    _later("cluster_listen", _TEXT, "tcp:0", "where other nodes connect"),
+    _later("cluster_advertise", _TEXT, None, "the address that other nodes reach this one at"),
+    _later("cluster_secret", _TEXT, None, "the secret that nodes share", secret=True),
+    Setting("store", _TEXT, "reward-push.sqlite3", "file of the embedded store, or :memory: for none"),
+    Setting("retention", kinds.seconds(), "86400", "how long ended messages, receipts and ids are kept"),
+    _later("max_connections", kinds.count(), "100000", "connections of this node", 0),
+    _later("max_connections_per_ip", kinds.count(), "100", "connections of one address", 0),
+    _later("max_connections_per_key", kinds.count(), "20", "connections of one key", 0),
+    _later("connect_rate_per_ip", kinds.rate(), "20/40", "handshakes of one address", None),
+    _later("event_rate_per_socket", kinds.rate(), "20/50", "packets from one client", None),
+    _later("api_rate_per_key", kinds.rate(), "0", "API calls of one key", None),
+    Setting("max_api_body", kinds.size(), "1MiB", "largest body of an API call; a batch may have 16 times as much"),
+    Setting("max_queue_bytes", kinds.size(), "1MiB", "a client is slow when more than this waits for it"),
+    Setting("slow_timeout", kinds.seconds(), "10", "how long a slow client may take nothing before it is closed"),
+    Setting("header_timeout", kinds.seconds(), "10", "total time for the head of a request"),
+    Setting("body_timeout", kinds.seconds(), "20", "total time for the body of a request"),
+    _later("auth_failures_per_ip", kinds.rate(), "10/30", "failed keys before an address is banned", None),
+    _later("ban", kinds.seconds(), "60", "how long a banned address is refused", 0.0),
+    _later("drain", kinds.seconds(), "20", "time to move clients to other nodes at a stop", 0.0),
+    Setting("backend_key", kinds.text(rules.key), None, "a backend key with every right; with it no demo keys are made", secret=True),
+    _later("jwt_secret", _TEXT, None, "accept signed tokens: shared secret", secret=True),
+    _later("jwt_public_key", _TEXT, None, "accept signed tokens: public key"),
+    _later("jwt_jwks", _TEXT, None, "accept signed tokens: key set"),
+    _later("jwt_algorithm", _TEXT, None, "accept signed tokens: algorithm"),
+    _later("jwt_leeway", kinds.seconds(), "5", "accept signed tokens: clock difference allowed"),
+    _later("workers", kinds.count(1), "1", "processes sharing listen", 1),
+    _later("emitter_compat", kinds.boolean(), "false", "accept messages of Socket.IO's Redis emitters", False),
+    _later("admin_ui", kinds.boolean(), "false", "serve Socket.IO's admin UI", False),
+    Setting("log_format", kinds.choice(LogFormat), "text", "text, or json: one object a line"),
+)  # fmt: skip
+
+BY_NAME: dict[str, Setting] = {setting.name: setting for setting in SETTINGS}
+FILES: dict[str, Setting] = {each.file_name: each for each in SETTINGS if each.secret}
+"""Settings that may be read from a file, by the name of the setting with the path."""
+CONFIG = "config"
+"""The name of the TOML file: an option or a variable, never a key of the file itself."""
+ENV_PREFIX = "REWARD_PUSH_"
+
+
+def help_line(setting: Setting) -> str:
+    """Return what ``--help`` says about ``setting``: meaning, unit and default."""
+    facts = [setting.kind.unit] if setting.kind.unit else []
+    facts.append(f"default: {setting.default_words or setting.default or 'none'}")
+    if not setting.supported:
+        facts.append("not supported by this version")
+    return f"{setting.doc} ({'; '.join(facts)})"
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of the setting ``name``."""
+    return ENV_PREFIX + name.upper()
+
+
+def option(name: str) -> str:
+    """Return the command line's option of the setting ``name``."""
+    return "--" + name.replace("_", "-")
