@@ -10,6 +10,7 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from ..access.interfaces import StoreUnavailable
+from .errors import primary_code
 
 Work = Callable[[sqlite3.Connection, Sequence[Any]], Sequence[Any]]
 """Does one thing for several arguments, inside a transaction, and returns one result for each, in order.
@@ -26,6 +27,9 @@ _OUR_FAULT = (
     sqlite3.NotSupportedError,
     sqlite3.ProgrammingError,
 )
+
+_FOR_ALL = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
+"""What fails every write alike, some only after a long wait: not to be tried again for each."""
 
 
 @attrs.define(eq=False)
@@ -56,9 +60,16 @@ def run(connection: sqlite3.Connection, operations: Sequence[Operation]) -> list
     becomes :class:`StoreUnavailable`; never raises.
     """
     if len(operations) > 1:
-        # Whose fault an error is shows when each is alone.
-        with contextlib.suppress(Exception):
+        try:
             return [Outcome(result) for result in _transaction(connection, operations)]
+        except sqlite3.Error as error:
+            if primary_code(error) in _FOR_ALL:
+                return [
+                    Outcome(error=_translated(error)) if each.writes else _alone(connection, each)
+                    for each in operations
+                ]
+        except Exception:  # noqa: S110 - it is raised again where it belongs.
+            pass
     return [_alone(connection, operation) for operation in operations]
 
 
@@ -66,10 +77,14 @@ def _alone(connection: sqlite3.Connection, operation: Operation) -> Outcome:
     try:
         [result] = _transaction(connection, [operation])
     except Exception as error:
-        if isinstance(error, sqlite3.Error) and not isinstance(error, _OUR_FAULT):
-            return Outcome(error=StoreUnavailable(str(error)))
-        return Outcome(error=error.with_traceback(None))
+        return Outcome(error=_translated(error))
     return Outcome(result)
+
+
+def _translated(error: Exception) -> Exception:
+    if isinstance(error, sqlite3.Error) and not isinstance(error, _OUR_FAULT):
+        return StoreUnavailable(str(error))
+    return error.with_traceback(None)
 
 
 def _transaction(connection: sqlite3.Connection, operations: Sequence[Operation]) -> list[Any]:

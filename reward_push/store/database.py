@@ -1,7 +1,6 @@
 """One SQLite file: opened for one process at a time, checked, migrated, and closed."""
 
 import contextlib
-import errno
 import fcntl
 import os
 import sqlite3
@@ -9,7 +8,7 @@ import stat
 from collections.abc import Callable, Iterator
 
 from ..access.interfaces import StoreUnavailable
-from .errors import StoreError
+from .errors import StoreError, primary_code
 from .schema import check, migrate
 
 MEMORY = ":memory:"
@@ -43,8 +42,12 @@ class Database:
     ) -> None:
         """``path`` is made absolute now, so that a later change of directory does not matter.
 
-        ``prepare`` is called with each new connection, for settings beyond ours.
+        ``prepare`` is called with each new connection, for settings beyond ours. Raises
+        :class:`StoreError` for what can be no path.
         """
+        if "\0" in path:
+            msg = f"{path!r} is no path"
+            raise StoreError(msg)
         self.path = path if path == MEMORY else os.path.realpath(path)
         self._prepare = prepare
         self._lock: int | None = None
@@ -57,6 +60,9 @@ class Database:
         Raises :class:`StoreError`; nothing stays open or locked then. The connection may be used by any
         one thread at a time.
         """
+        if self._connection is not None:
+            msg = f"{self.path} is open already"
+            raise StoreError(msg)
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             wanted = ".".join(map(str, OLDEST_SQLITE))
             msg = f"SQLite {wanted} or newer is needed, this Python has {sqlite3.sqlite_version}"
@@ -64,6 +70,7 @@ class Database:
         try:
             with self.explained():
                 if self.path != MEMORY:
+                    _refuse_odd(self.path)
                     self._take_lock()
                     self._file = _create(self.path)
                 return self._connect()
@@ -111,8 +118,6 @@ class Database:
             os.close(lock)
 
     def _take_lock(self) -> None:
-        if os.path.isdir(self.path):
-            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
         # The lock file stays behind: to remove it would let two processes lock two files of one name.
         lock = self._lock = os.open(f"{self.path}-lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -141,8 +146,18 @@ class Database:
         return connection
 
 
+def _refuse_odd(path: str) -> None:
+    """Raise :class:`StoreError` for a directory, a device and the like, before a lock is put beside it."""
+    with contextlib.suppress(FileNotFoundError):
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            what = "a directory" if stat.S_ISDIR(mode) else "no regular file"
+            msg = f"{path} is {what}"
+            raise StoreError(msg)
+
+
 def _create(path: str) -> tuple[int, int]:
-    """Make sure of a regular file that we may write; one that is made is for our eyes only.
+    """Make sure of a file that we may write; one that is made is for our eyes only.
 
     Returns its device and inode. Must only be called under the lock: to close a file that SQLite has
     open elsewhere in the process drops SQLite's locks on it.
@@ -152,15 +167,11 @@ def _create(path: str) -> tuple[int, int]:
         found = os.fstat(descriptor)
     finally:
         os.close(descriptor)
-    if not stat.S_ISREG(found.st_mode):
-        msg = f"{path} is no regular file"
-        raise StoreError(msg)
     return found.st_dev, found.st_ino
 
 
 def _explain(path: str, error: sqlite3.Error) -> str:
-    # Errors raised by the module itself carry no code.
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    code = primary_code(error)
     if code == sqlite3.SQLITE_NOTADB:
         return f"{path} is no SQLite database"
     if code == sqlite3.SQLITE_BUSY:

@@ -16,6 +16,8 @@ from .database import Database
 STALLED_S = 5.0
 """A disk that does not answer for this long is reported as trouble."""
 
+_CLOSED = "the store is closed"
+
 
 class Writer:
     """Hands operations to one thread, which commits all that wait together, and brings the results back.
@@ -75,7 +77,7 @@ class Writer:
         is heavier than the limit is taken when nothing waits), and later when SQLite cannot do it.
         """
         if not self._running:
-            return fail(StoreUnavailable("the store is closed"))
+            return fail(StoreUnavailable(_CLOSED))
         if self._waiting and self._waiting + weight > self._max_waiting:
             return fail(StoreUnavailable("too much waits for the store"))
         if not self._waiting:
@@ -86,7 +88,12 @@ class Writer:
         return operation.answer
 
     def trouble(self) -> str | None:
-        """Return why the last operation failed, or that the disk does not answer; ``None`` when all is well."""
+        """Return why the last operation failed, or that the disk does not answer, or that it is closed.
+
+        ``None`` when all is well.
+        """
+        if not self._running:
+            return _CLOSED
         if self._reason is None and self._waiting:
             for_s = self._monotonic() - self._moved_at
             if for_s > STALLED_S:
