@@ -5,7 +5,7 @@ import sys
 import attrs
 
 from .access.interfaces import KeyKind, Right, StoredKey
-from .access.secrets import new_key
+from .access.key_text import new_key
 from .settings.model import Settings
 
 STREAMER = "demo"
