@@ -3,8 +3,8 @@
 import sqlite3
 from collections.abc import Sequence
 
-PROBE_BYTES = 16384
-"""As much as the largest message: where this fits, that will."""
+PROBE_BYTES = 32768
+"""Twice the largest message: where this fits, that will with all that belongs to it."""
 
 
 def fill(connection: sqlite3.Connection, calls: Sequence[object]) -> list[None]:

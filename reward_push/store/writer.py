@@ -109,8 +109,10 @@ class Writer:
             running = taken[-1] is not None
             operations = [operation for operation in taken if operation is not None]
             if operations:
+                before = connection.total_changes
                 outcomes = self._do(connection, operations)
-                self._call_from_thread(self._deliver, operations, outcomes)
+                wrote = connection.total_changes != before
+                self._call_from_thread(self._deliver, operations, outcomes, wrote)
         self._database.close()
         self._call_from_thread(self._closed)
 
@@ -121,26 +123,28 @@ class Writer:
             return [Outcome(error=StoreUnavailable(str(error))) for _ in operations]
         return run(connection, operations)
 
-    def _deliver(self, operations: Sequence[Operation], outcomes: Sequence[Outcome]) -> None:
+    def _deliver(
+        self, operations: Sequence[Operation], outcomes: Sequence[Outcome], wrote: bool
+    ) -> None:
         """Back in the reactor's thread."""
         self._moved_at = self._monotonic()
         self._waiting -= sum(operation.weight for operation in operations)
-        for operation, outcome in zip(operations, outcomes, strict=True):
-            self._note(operation, outcome)
+        self._note(outcomes, wrote)
         for operation, outcome in zip(operations, outcomes, strict=True):
             if outcome.error is None:
                 operation.answer.callback(outcome.result)
             else:
                 operation.answer.errback(outcome.error)
 
-    def _note(self, operation: Operation, outcome: Outcome) -> None:
-        """Keep up with whether the store works. That reading works says nothing about writing."""
-        if isinstance(outcome.error, StoreUnavailable):
-            reason = str(outcome.error)
+    def _note(self, outcomes: Sequence[Outcome], wrote: bool) -> None:
+        """Keep up with whether the store works: that reading works says nothing about writing."""
+        failed = [each.error for each in outcomes if isinstance(each.error, StoreUnavailable)]
+        if failed:
+            reason = str(failed[-1])
             if reason != self._reason:
                 self._log.error("the store has failed: {reason}", reason=reason)
             self._reason = reason
-        elif outcome.error is None and operation.writes and self._reason is not None:
+        elif wrote and self._reason is not None:
             self._log.info("the store works again")
             self._reason = None
 
