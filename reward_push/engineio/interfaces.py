@@ -1,6 +1,7 @@
 """The seams of the Engine.IO core: what a session asks of a transport, of its user, and of time."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from zope.interface import Attribute, Interface
 
@@ -108,8 +109,8 @@ class ISessions(Interface):
     options: EngineOptions = Attribute("Timers and limits, the same for all")
     wheel: IWheel = Attribute("The clock and timer of all sessions")
 
-    def open_handler(session: ISession) -> ISessionHandler:
+    def open_handler(session: Any) -> ISessionHandler:
         """Make what lives on top of ``session``."""
 
-    def forget(session: ISession) -> None:
+    def forget(session: Any) -> None:
         """The session is over: its sid is unknown from now on."""

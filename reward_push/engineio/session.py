@@ -159,8 +159,7 @@ class Session:
             return
         if self._backlog is not None:
             self._backlog.moved_at = self._sessions.wheel.now()
-            self._flush()
-            if self._state is State.CLOSING and self._backlog is None:
+            if self._flush() and self._state is State.CLOSING:
                 self._forget()
                 return
         if transport.writable and transport.name == "polling":
@@ -229,13 +228,15 @@ class Session:
         elif backlog.slow_at(options) < self.due:
             self._file()
 
-    def _flush(self) -> None:
+    def _flush(self) -> bool:
+        """Write what waits as far as the client takes it; return whether nothing waits any more."""
         transport = self.transport
         while self._backlog is not None and transport is not None and transport.writable:
             units = self._backlog.take()
             if not len(self._backlog):
                 self._backlog = None
             transport.send(units)
+        return self._backlog is None
 
     def _slow_at(self) -> float:
         return NEVER if self._backlog is None else self._backlog.slow_at(self._sessions.options)

@@ -40,6 +40,7 @@ class Client:
     """
 
     __slots__ = (
+        "_deciding",
         "_decoder",
         "_dialect",
         "_over",
@@ -64,6 +65,7 @@ class Client:
         self._server = server
         self._dialect = DIALECTS[session.revision]
         self._decoder: Decoder = server.new_decoder()
+        self._deciding = False
         self._waiting: list[Packet] | None = None
         self._over = False
 
@@ -86,9 +88,12 @@ class Client:
             return
         if packet is None:
             return
-        if self._waiting is None:
+        if not self._deciding:
             self._take(packet)
-        elif len(self._waiting) < MAX_WAITING:
+            return
+        if self._waiting is None:
+            self._waiting = []
+        if len(self._waiting) < MAX_WAITING:
             self._waiting.append(packet)
         else:
             self.session.close(CloseReason.FORCED_CLOSE)
@@ -158,7 +163,7 @@ class Client:
         elif namespace is None:
             self._send(self._dialect.refused(name, INVALID_NAMESPACE))
         else:
-            self._waiting = []
+            self._deciding = True
             socket = Socket(secrets.token_urlsafe(15), namespace, self, unasked=unasked)
             Deferred.fromCoroutine(self._admit(socket, auth))
 
@@ -187,13 +192,12 @@ class Client:
         self._take_waiting()
 
     def _take_waiting(self) -> None:
-        waiting, self._waiting = self._waiting or [], None
-        for position, packet in enumerate(waiting):
-            if self._waiting is not None:
-                # That packet's namespace decides, too: the rest waits on, in front of what has come since.
-                self._waiting[:0] = waiting[position:]
-                return
-            self._take(packet)
+        """Take what has waited, up to the next packet whose namespace has to decide in turn."""
+        self._deciding = False
+        while self._waiting and not (self._deciding or self._over):
+            self._take(self._waiting.pop(0))
+        if not self._waiting:
+            self._waiting = None
 
     def _remove(self, socket: Socket, reason: str) -> None:
         del self.sockets[socket.namespace.name]

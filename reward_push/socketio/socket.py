@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import isawaitable
+from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from ..engineio.outgoing import Outgoing, message
@@ -123,10 +123,11 @@ class Socket:
             return
         try:
             result = handler(self, *args[1:])
-            if isawaitable(result):
-                waiting = ensureDeferred(result) if not isinstance(result, Deferred) else result
-                waiting.addCallback(self._acknowledge, ack_id)
-                waiting.addErrback(lambda failure: self._log.failure("handler failed", failure))
+            if iscoroutine(result):
+                result = Deferred.fromCoroutine(result)
+            if isinstance(result, Deferred):
+                result.addCallback(self._acknowledge, ack_id)
+                result.addErrback(lambda failure: self._log.failure("handler failed", failure))
             else:
                 self._acknowledge(result, ack_id)
         except Exception:

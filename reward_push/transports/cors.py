@@ -7,8 +7,9 @@ answered with ``*``. Browsers apply none of this to WebSockets: there the node c
 from collections.abc import Sequence
 
 import attrs
-from twisted.web.http import Request
 from twisted.web.http_headers import Headers
+
+from .request import EdgeRequest
 
 _PREFLIGHT_MAX_AGE_S = b"600"
 
@@ -53,7 +54,7 @@ def is_legal(origin: bytes) -> bool:
     return all(0x21 <= byte <= 0x7E for byte in origin)
 
 
-def answer_preflight(request: Request) -> bytes:
+def answer_preflight(request: EdgeRequest) -> bytes:
     """Answer ``OPTIONS``: a preflight carries neither cookie nor sid nor key, so any node can."""
     headers = request.responseHeaders
     wanted = request.requestHeaders.getRawHeaders(b"Access-Control-Request-Headers")

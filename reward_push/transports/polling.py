@@ -7,7 +7,7 @@ session polls; between two GETs it is simply not writable.
 from collections.abc import Sequence
 
 from twisted.python.failure import Failure
-from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from ..engineio import jsonp
@@ -15,6 +15,7 @@ from ..engineio.errors import CloseReason, DecodeError, Refusal
 from ..engineio.interfaces import ISession, ITransport
 from ..engineio.outgoing import Outgoing
 from .refusals import refuse
+from .request import EdgeRequest
 
 
 @implementer(ITransport)
@@ -29,20 +30,20 @@ class PollingTransport:
         self._session = session
         self._max_packet_bytes = max_packet_bytes
         self._jsonp = jsonp
-        self._held: Request | None = None
+        self._held: EdgeRequest | None = None
 
     @property
     def writable(self) -> bool:
         """Whether a GET is held."""
         return self._held is not None
 
-    def open(self, request: Request) -> int:
+    def open(self, request: EdgeRequest) -> int:
         """Answer the handshake GET: the session sends its open packet."""
         self._held = request
         self._session.transport_opened(self)
         return NOT_DONE_YET
 
-    def get(self, request: Request) -> int | bytes:
+    def get(self, request: EdgeRequest) -> int | bytes:
         """Hold ``request`` until there is something to say. A second one ends the session."""
         if self._held is not None:
             return self._break(request, 400, CloseReason.TRANSPORT_ERROR)
@@ -51,7 +52,7 @@ class PollingTransport:
         self._session.transport_drained(self)
         return NOT_DONE_YET
 
-    def post(self, request: Request) -> bytes:
+    def post(self, request: EdgeRequest) -> bytes:
         """Take the packets of a body; they are processed before the answer is written."""
         body = request.content.read()
         content_type = request.getHeader(b"content-type")
@@ -94,13 +95,13 @@ class PollingTransport:
             request.write(refuse(request, Refusal.SESSION_UNKNOWN))
             request.finish()
 
-    def _break(self, request: Request, status: int, reason: CloseReason) -> bytes:
+    def _break(self, request: EdgeRequest, status: int, reason: CloseReason) -> bytes:
         """The client broke the protocol: end the session and return the empty answer."""
         self._session.transport_broken(self, reason)
         request.setResponseCode(status)
         return b""
 
-    def _aborted(self, _: Failure, request: Request) -> None:
+    def _aborted(self, _: Failure, request: EdgeRequest) -> None:
         if self._held is request:
             self._held = None
             self._session.transport_lost(self)

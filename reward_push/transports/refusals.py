@@ -1,11 +1,10 @@
 """Refused Engine.IO requests as HTTP answers: the one place where a code becomes a status."""
 
-from twisted.web.http import Request
-
 from ..engineio.errors import Refusal
+from .request import EdgeRequest
 
 
-def refuse(request: Request, refusal: Refusal) -> bytes:
+def refuse(request: EdgeRequest, refusal: Refusal) -> bytes:
     """Set status and headers for ``refusal`` and return the body, the same for every transport.
 
     The code is a JSON number (Engine.IO reference; a string confuses clients).

@@ -6,10 +6,10 @@ comes before all of them, so that a page can read the refusal, too.
 
 import hmac
 import re
+from typing import Any
 
 from twisted.web.http_headers import Headers
 from twisted.web.resource import Resource
-from twisted.web.server import Request
 from zope.interface import implementer
 
 from ..access.credentials import from_authorization
@@ -23,6 +23,7 @@ from .cors import Origins, answer_preflight, is_legal, origin_of
 from .interfaces import IBodyPolicy
 from .polling import PollingTransport
 from .refusals import refuse
+from .request import EdgeRequest
 from .websocket import WebSocketAcceptor
 
 
@@ -45,7 +46,7 @@ class EngineResource(Resource):
         self.draining = False
         """Whether handshakes are refused, 503: the node stops. Sessions go on as long as they may."""
 
-    def render(self, request: Request) -> int | bytes:
+    def render(self, request: EdgeRequest) -> int | bytes:
         """Answer one request of a client."""
         self._origins.annotate(request.requestHeaders, request.responseHeaders)
         if request.method == b"OPTIONS":
@@ -62,13 +63,14 @@ class EngineResource(Resource):
     ) -> tuple[list[tuple[bytes, bytes]], bytes]:
         """See :class:`.interfaces.IBodyPolicy`. A client that sends too much loses its session."""
         session = self._registry.get(_sid(uri))
-        if session is not None and isinstance(session.transport, PollingTransport):
-            session.transport_broken(session.transport, CloseReason.TRANSPORT_ERROR)
+        transport = None if session is None else _polling(session)
+        if session is not None and transport is not None:
+            session.transport_broken(transport, CloseReason.TRANSPORT_ERROR)
         answer = Headers({b"Content-Type": [b"text/plain"]})
         self._origins.annotate(headers, answer)
         return [(name, value) for name, values in answer.getAllRawHeaders() for value in values], b""
 
-    def _route(self, request: Request) -> int | bytes | Refusal:
+    def _route(self, request: EdgeRequest) -> int | bytes | Refusal:
         try:
             query = parse_query(request.uri.partition(b"?")[2])
         except DecodeError:
@@ -91,7 +93,7 @@ class EngineResource(Resource):
             return self._upgrade(request, session)
         return self._poll(request, session)
 
-    def _handshake(self, request: Request, query: Query) -> int | bytes | Refusal:
+    def _handshake(self, request: EdgeRequest, query: Query) -> int | bytes | Refusal:
         if request.method != b"GET":
             return Refusal.BAD_HANDSHAKE_METHOD
         if self.draining:
@@ -111,14 +113,14 @@ class EngineResource(Resource):
         limit = self._registry.options.max_packet_bytes
         return PollingTransport(session, query.jsonp, limit).open(request)
 
-    def _upgrade(self, request: Request, session: Session) -> int | Refusal:
+    def _upgrade(self, request: EdgeRequest, session: Session) -> int | Refusal:
         if self._websockets.validate(request) is not None:
             return Refusal.BAD_REQUEST
         return self._websockets.accept(request, session)
 
-    def _poll(self, request: Request, session: Session) -> int | bytes | Refusal:
-        transport = session.transport
-        if not isinstance(transport, PollingTransport):
+    def _poll(self, request: EdgeRequest, session: Session) -> int | bytes | Refusal:
+        transport = _polling(session)
+        if transport is None:
             return Refusal.BAD_REQUEST
         if request.method == b"GET":
             return transport.get(request)
@@ -129,11 +131,17 @@ class EngineResource(Resource):
         return b""
 
 
-def _address(request: Request) -> str:
+def _polling(session: Session) -> PollingTransport | None:
+    """Return the session's transport while it polls."""
+    transport: Any = session.transport
+    return transport if isinstance(transport, PollingTransport) else None
+
+
+def _address(request: EdgeRequest) -> str:
     return getattr(request.getClientAddress(), "host", "")
 
 
-def _same_key(request: Request, query: Query, opening: Opening) -> bool:
+def _same_key(request: EdgeRequest, query: Query, opening: Opening) -> bool:
     """Whether the request brings no key, or the one its session was opened with.
 
     The upgrade of some clients cannot carry the key that their polls do.

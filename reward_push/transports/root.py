@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from twisted.web.http import Request
 from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource, Resource
 from zope.interface import implementer
 
 from .interfaces import IBodyPolicy
+from .request import EdgeRequest
 from .resource import EngineResource
 
 
@@ -32,11 +32,9 @@ class Root(Resource):
         self._rest = rest
         self._rest_bodies = rest_bodies
 
-    def render(self, request: Request) -> int | bytes:
+    def render(self, request: EdgeRequest) -> int | bytes:
         """Hand ``request`` to whom it is for, whatever its method."""
-        resource = self._engines.get(request.path, self._rest)
-        answer: int | bytes = resource.render(request)
-        return answer
+        return self._engines.get(request.path, self._rest).render(request)
 
     def limit(self, method: bytes, uri: bytes) -> int:
         """See :class:`.interfaces.IBodyPolicy`."""
