@@ -137,7 +137,7 @@ class EdgeChannel(HTTPChannel):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The client is gone: tell the requests."""
         self._phase = Phase.GONE
-        self._deadline.cancel()
+        self._deadline.end()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
     def refuse_body(self) -> None:
@@ -187,7 +187,7 @@ class EdgeChannel(HTTPChannel):
     def _leave(self) -> Any:
         """Let go of the transport and of everything that was for it."""
         self._phase = Phase.GONE
-        self._deadline.cancel()
+        self._deadline.end()
         self.requests.clear()
         transport, self.transport = self.transport, None
         transport.unregisterProducer()

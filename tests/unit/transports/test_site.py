@@ -138,7 +138,7 @@ def test_head_brings_the_length_and_no_body():
 
 def test_head_of_a_resource_that_only_knows_get():
     class OnlyGet:
-        isLeaf = True
+        isLeaf = True  # noqa: N815
 
         def render(self, request: Any) -> bytes:
             from twisted.web.error import UnsupportedMethod
@@ -334,9 +334,7 @@ def test_no_limit_is_no_limit():
 
 def test_the_client_is_not_asked_to_go_on_with_what_will_be_refused():
     connection = Connection()
-    answer = connection.send(
-        post(b"/small?sid=1", b"Content-Length: 11", b"Expect: 100-continue")
-    )
+    answer = connection.send(post(b"/small?sid=1", b"Content-Length: 11", b"Expect: 100-continue"))
     check_413(connection, answer)
     answer = Connection().send(post(b"/small", b"Content-Length: 9", b"Expect: 100-continue"))
     assert answer == b"HTTP/1.1 100 Continue\r\n\r\n"
