@@ -66,6 +66,8 @@ def test_other_methods_and_versions():
 
 def test_a_plain_request_wants_no_upgrade():
     assert not wants_upgrade(Headers({"Connection": ["Upgrade"]}))
+    assert not wants_upgrade(Headers({"Connection": ["Upgrade"], "Upgrade": ["h2c"]}))
+    assert wants_upgrade(Headers({"Upgrade": ["h2c, WebSocket"]}))
 
 
 def test_answer_is_the_rfcs_and_carries_other_headers():

@@ -313,6 +313,16 @@ def test_a_chunked_body_is_refused_where_it_passes_the_limit():
     check_413(connection, connection.send(b"5\r\n67890\r\n0\r\n\r\n" + GET))
 
 
+@pytest.mark.parametrize(
+    "more", [b"5\r\nabcde\r\n" * 3, b"5\r\nabcde\r\n0\r\n\r\n" + GET, b"bad\r\n"], ids=repr
+)
+def test_chunks_that_come_with_the_one_too_many_change_nothing(more, events):
+    connection = Connection()
+    head = post(b"/small?sid=1", b"Transfer-Encoding: chunked")
+    check_413(connection, connection.send(head + b"b\r\n01234567890\r\n" + more))
+    assert [event for event in events if "log_failure" in event] == []
+
+
 def test_a_huge_chunk_is_refused_with_its_first_bytes():
     connection = Connection()
     head = post(b"/small?sid=1", b"Transfer-Encoding: chunked")

@@ -178,7 +178,6 @@ def test_a_session_may_close_at_once():
 @pytest.mark.parametrize(
     "change",
     [
-        (b"Upgrade: websocket", b"Upgrade: h2c"),
         (b"Connection: Upgrade", b"Connection: keep-alive"),
         (b"Version: 13", b"Version: 8"),
         (b"Key: dGhlIHNhbXBsZSBub25jZQ==", b"Key: short"),
@@ -512,6 +511,24 @@ def test_a_client_that_does_not_answer_the_close_is_cut(how):
     assert memory.transport.disconnected
     memory.lose()
     assert memory.told == []
+
+
+def test_pings_are_not_answered_while_closing():
+    memory = Memory().open()
+    memory.session.transport.close()
+    assert memory.send(client_frame(9, b"ping")) == []
+
+
+def test_the_request_is_out_of_the_game_after_the_take_over():
+    memory = Memory()
+    memory.hold = True
+    memory.send(UPGRADE)
+    memory.accept(memory.held[0])
+    memory.held[0].loseConnection()
+    assert not memory.transport.disconnecting
+    memory.transport.clear()
+    memory.send(text("4hi"))
+    assert memory.told == [packet("hi")]
 
 
 def test_only_the_first_end_counts():

@@ -17,7 +17,7 @@ from twisted.protocols.policies import WrappingFactory
 
 from reward_push.engineio.outgoing import Outgoing, message
 from reward_push.engineio.packet import Packet, PacketType
-from reward_push.transports.sockets import descriptor_under, plain_tcp
+from reward_push.transports.sockets import descriptor_under, plain_tcp, set_protocol
 from reward_push.transports.wire import (
     BINARY,
     SMALL,
@@ -354,6 +354,21 @@ async def test_unix_connections_take_the_ordinary_way(tmp_path):
     assert write(each.transport, b"hello") is False
     await each.peer.until(lambda: each.peer.received == b"hello")
     await each.close()
+
+
+def test_a_protocol_is_put_on_the_innermost_wrapper():
+    """TLS started on a connection is its protocol; TLS of an endpoint is its transport."""
+    new = Peer()
+    transport = StringTransport()
+    set_protocol(transport, new)
+    assert transport.protocol is new
+    factory = WrappingFactory(Accepting())
+    wrapper = factory.buildProtocol(None)
+    transport.protocol = wrapper
+    for place in (transport, wrapper):
+        wrapper.wrappedProtocol = None
+        set_protocol(place, new)
+        assert (transport.protocol, wrapper.wrappedProtocol) == (wrapper, new)
 
 
 def test_transports_in_memory_take_the_ordinary_way():
