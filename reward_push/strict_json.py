@@ -8,6 +8,7 @@ only exception is :class:`JSONError`.
 
 import json
 import re
+from collections import Counter
 from itertools import accumulate
 from math import isfinite
 from typing import Any, NoReturn
@@ -57,7 +58,8 @@ def loads(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     except JSONError:
         raise
     except json.JSONDecodeError as error:
-        raise JSONError(f"{error.msg} at character {error.pos}") from None
+        problem = error.msg.removesuffix(" at")
+        raise JSONError(f"{problem} at character {error.pos}") from None
     except RecursionError:
         # The depth is bounded, but the caller may have used up the stack.
         raise JSONError("nested too deeply") from None
@@ -109,11 +111,8 @@ def _is_unicode(text: str) -> bool:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise JSONError(f"duplicate key {_shown(key)}")
-            seen.add(key)
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise JSONError(f"duplicate key {_shown(twice)}")
     return value
 
 

@@ -10,6 +10,7 @@ import re
 from .encoding import decode_percent
 from .errors import DecodeError
 
+_FIELD_D = re.compile(rb"(?:^|&)d=([^&]*)")
 _NEWLINE = re.compile(r"\\?\\n")
 
 
@@ -27,15 +28,14 @@ def unwrap(body: bytes) -> bytes:
     r"""Return the payload in ``body``, an urlencoded form whose first field ``d`` holds it.
 
     Forms change line ends, so clients write a newline as ``\n`` (two characters) and those two
-    characters as ``\\n`` (three).
+    characters as ``\\n`` (three). The result is text whatever the request's content type says.
 
     :raises DecodeError: no field ``d``, broken percent-encoding, or not UTF-8.
     """
-    for field in body.split(b"&"):
-        if field.startswith(b"d="):
-            text = decode_percent(field[2:])
-            return _NEWLINE.sub(_unescape_newline, text).encode("utf-8")
-    raise DecodeError("form without a field d")
+    field = _FIELD_D.search(body)
+    if field is None:
+        raise DecodeError("form without a field d")
+    return _NEWLINE.sub(_unescape_newline, decode_percent(field[1])).encode("utf-8")
 
 
 def _unescape_newline(match: re.Match[str]) -> str:

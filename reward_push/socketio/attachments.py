@@ -4,12 +4,14 @@
 numbered in the order of a walk through the data.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..strict_json import MAX_WRITTEN_DEPTH
 from .errors import DecodeError, EncodeError
 
 _MARK = "_placeholder"
+_BYTES = (bytes, bytearray, memoryview)
 
 Slot = tuple[Any, Any, int]
 """Where a buffer belongs: container, index or key, and the buffer's number."""
@@ -27,7 +29,7 @@ def deconstruct(data: Any) -> tuple[Any, list[bytes]]:
     if not _has_binary(data, 0):
         return data, []
     buffers: list[bytes] = []
-    return _replace(data, buffers), buffers
+    return _replace(data, buffers, 0), buffers
 
 
 def find_slots(data: Any, count: int) -> list[Slot]:
@@ -40,14 +42,14 @@ def find_slots(data: Any, count: int) -> list[Slot]:
     return slots
 
 
-def fill_slots(slots: list[Slot], buffers: list[bytes]) -> None:
+def fill_slots(slots: Sequence[Slot], buffers: Sequence[bytes]) -> None:
     """Put ``buffers`` into their places."""
     for container, key, number in slots:
         container[key] = buffers[number]
 
 
 def _has_binary(data: Any, depth: int) -> bool:
-    if isinstance(data, bytes | bytearray | memoryview):
+    if isinstance(data, _BYTES):
         return True
     if isinstance(data, dict):
         children: Any = data.values()
@@ -55,8 +57,7 @@ def _has_binary(data: Any, depth: int) -> bool:
         children = data
     else:
         return False
-    if depth >= MAX_WRITTEN_DEPTH:
-        raise EncodeError("nested too deeply")
+    _check_depth(depth)
     # A loop, not any(): this is walked for each packet sent.
     for child in children:  # noqa: SIM110
         if _has_binary(child, depth + 1):
@@ -64,17 +65,24 @@ def _has_binary(data: Any, depth: int) -> bool:
     return False
 
 
-def _replace(data: Any, buffers: list[bytes]) -> Any:
-    if isinstance(data, bytes | bytearray | memoryview):
+def _replace(data: Any, buffers: list[bytes], depth: int) -> Any:
+    if isinstance(data, _BYTES):
         buffers.append(bytes(data))
         return {_MARK: True, "num": len(buffers) - 1}
     if isinstance(data, dict):
+        _check_depth(depth)
         if data.get(_MARK) is True:
             raise EncodeError("data that looks like the placeholder of an attachment")
-        return {key: _replace(value, buffers) for key, value in data.items()}
+        return {key: _replace(value, buffers, depth + 1) for key, value in data.items()}
     if isinstance(data, list | tuple):
-        return [_replace(value, buffers) for value in data]
+        _check_depth(depth)
+        return [_replace(value, buffers, depth + 1) for value in data]
     return data
+
+
+def _check_depth(depth: int) -> None:
+    if depth >= MAX_WRITTEN_DEPTH:
+        raise EncodeError("nested too deeply")
 
 
 def _find(container: Any, count: int, slots: list[Slot]) -> None:

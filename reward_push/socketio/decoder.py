@@ -6,7 +6,8 @@ One :class:`Decoder` a connection: a packet with attachments comes in several me
 """
 
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -37,12 +38,22 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
+class Head(NamedTuple):
+    """What the text of a packet says."""
+
+    packet: Packet
+    """The packet, with placeholders in its data where attachments belong."""
+    attachments: int = 0
+    """How many binary messages follow."""
+    slots: Sequence[Slot] = ()
+    """Where they belong."""
+
+
 @attrs.define
 class _Partial:
     """A packet whose attachments have not all come."""
 
-    packet: Packet
-    slots: list[Slot]
+    head: Head
     missing: int
     room: int
     buffers: list[bytes] = attrs.Factory(list)
@@ -75,12 +86,10 @@ class Decoder:
             return self._add_attachment(partial, data)
         if partial is not None:
             raise DecodeError("text message where an attachment is missing")
-        packet, count = decode_text(data, self._limits)
-        if count == 0:
-            return packet
-        self._partial = _Partial(
-            packet, find_slots(packet.data, count), count, self._limits.attachment_bytes
-        )
+        head = decode_text(data, self._limits)
+        if head.attachments == 0:
+            return head.packet
+        self._partial = _Partial(head, head.attachments, self._limits.attachment_bytes)
         return None
 
     def _add_attachment(self, partial: _Partial, data: bytes) -> Packet | None:
@@ -92,12 +101,12 @@ class Decoder:
         if partial.missing:
             self._partial = partial
             return None
-        fill_slots(partial.slots, partial.buffers)
-        return partial.packet
+        fill_slots(partial.head.slots, partial.buffers)
+        return partial.head.packet
 
 
-def decode_text(text: str, limits: Limits = DEFAULT_LIMITS) -> tuple[Packet, int]:
-    """Return the packet in ``text``, and how many attachments follow it.
+def decode_text(text: str, limits: Limits = DEFAULT_LIMITS) -> Head:
+    """Return what ``text``, the first or only message of a packet, says.
 
     :raises DecodeError: naming what is wrong.
     """
@@ -105,16 +114,10 @@ def decode_text(text: str, limits: Limits = DEFAULT_LIMITS) -> tuple[Packet, int
     if kind is None:
         raise DecodeError(f"unknown packet type {text[:1]!a}" if text else "empty packet")
     at = 1
-    count = 0
+    count: int | None = None
     if kind in _PLAIN:
         kind = _PLAIN[kind]
-        match = _ATTACHMENTS.match(text, at)
-        if match is None:
-            raise DecodeError("binary packet without a number of attachments")
-        count = int(match[1])
-        if count > limits.attachments:
-            raise DecodeError(f"more than {limits.attachments} attachments")
-        at = match.end()
+        count, at = _decode_count(text, at, limits)
     namespace = "/"
     if text.startswith("/", at):
         end = text.find(",", at)
@@ -128,7 +131,20 @@ def decode_text(text: str, limits: Limits = DEFAULT_LIMITS) -> tuple[Packet, int
             raise DecodeError("namespace with U+001E")
         at = end + 1
     ack_id, at = _decode_ack_id(text, at)
-    return Packet(kind, namespace, _decode_payload(kind, text[at:]), ack_id), count
+    packet = Packet(kind, namespace, _decode_payload(kind, text[at:]), ack_id)
+    if count is None:
+        return Head(packet)
+    return Head(packet, count, find_slots(packet.data, count))
+
+
+def _decode_count(text: str, at: int, limits: Limits) -> tuple[int, int]:
+    match = _ATTACHMENTS.match(text, at)
+    if match is None:
+        raise DecodeError("binary packet without a number of attachments")
+    count = int(match[1])
+    if count > limits.attachments:
+        raise DecodeError(f"more than {limits.attachments} attachments")
+    return count, match.end()
 
 
 def _decode_ack_id(text: str, at: int) -> tuple[int | None, int]:

@@ -1,0 +1,1 @@
+"""Tests of :mod:`reward_push.engineio`, file for file."""

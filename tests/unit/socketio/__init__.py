@@ -1,0 +1,1 @@
+"""Tests of :mod:`reward_push.socketio`, file for file."""

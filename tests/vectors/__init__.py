@@ -1,0 +1,1 @@
+"""Literal bytes of the protocols, shared by the tests of encoders and decoders."""
