@@ -45,10 +45,11 @@ class Together:
 
 
 def selected_setups(request: pytest.FixtureRequest) -> list[Setup]:
-    """The setups that the tests selected from the requesting module are run with."""
+    """The setups of the selected tests that share the requesting fixture (with its parameter)."""
     found: dict[Setup, None] = {}
     for item in request.session.items:
-        call = getattr(item, "callspec", None)
-        if item.path == request.path and call is not None and "setup" in call.params:
-            found[call.params["setup"]] = None
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        same = params.get(str(request.fixturename)) == getattr(request, "param", None)
+        if item.path == request.path and "setup" in params and same:
+            found[params["setup"]] = None
     return list(found)

@@ -13,7 +13,7 @@
      reset       ends the connection; answered by `closed`
 
    Reports: {c, ns, event, args, acked, t}. `transport` comes at each opening of the engine and at
-   its upgrade; `acked` tells that the server had asked for an acknowledgement and got it. */
+   its upgrade, `heartbeat` after each ping and pong, whoever began; `acked` tells that the server had asked for an acknowledgement and got it. */
 
 function makeDriver(io, report, inBrowser) {
   let current = null;
@@ -53,8 +53,9 @@ function makeDriver(io, report, inBrowser) {
       const engine = manager.engine;
       tell(null, "transport", [engine.transport.name]);
       engine.on("upgrade", (transport) => tell(null, "transport", [transport.name]));
+      engine.on("pong", () => tell(null, "heartbeat", [])); // in every version, whoever pings
     });
-    for (const event of ["reconnect_attempt", "reconnect", "ping", "pong"]) {
+    for (const event of ["reconnect_attempt", "reconnect"]) {
       manager.on(event, () => tell(null, event, []));
     }
   }

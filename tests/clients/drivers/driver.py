@@ -3,11 +3,16 @@
 ``python driver.py sync|asyncio``. The commands, the reports and their meaning are those of
 ``driver.js``; ``extra`` are more arguments of the client's constructor. The client acknowledges a
 message by returning from its handler, so ``acked`` is not reported.
+
+The client for threads runs each handler in a thread of its own, in no certain order. So that a test
+can see the order of arrival, each Engine.IO message is reported as ``received`` too, with its text:
+that much the client tells a logger it is given.
 """
 
 import asyncio
 import inspect
 import json
+import logging
 import os
 import sys
 import threading
@@ -37,6 +42,30 @@ async def finished(result: Any) -> None:
         await result
 
 
+class Arrivals(logging.Handler):
+    """Reports what python-engineio logs of the messages it receives, in the thread that reads."""
+
+    def __init__(self, connection: int) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Report one log entry if it is about a message."""
+        if str(record.msg).startswith("Received packet") and isinstance(record.args, tuple):
+            kind, text = record.args[:2]
+            if kind == "MESSAGE":
+                report(self._connection, None, "received", str(text))
+
+
+def arrivals_logger(connection: int) -> logging.Logger:
+    """A logger for a client of this connection."""
+    logger = logging.getLogger(f"connection {connection}")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(Arrivals(connection))
+    return logger
+
+
 class Driver:
     """One client at a time.
 
@@ -56,13 +85,14 @@ class Driver:
         self._start(getattr(self, f"_do_{command['do']}")(command))
 
     async def _do_connect(self, command: dict[str, Any]) -> None:
+        connection = self._connection = command["c"]
         client = self._client = self._client_class(
+            engineio_logger=arrivals_logger(connection),
             reconnection_delay=command["reconnectionDelay"] / 1000,
             reconnection_delay_max=command["reconnectionDelay"] * 5 / 1000,
             randomization_factor=command["reconnectionDelay"] / 2000,
             **command["extra"],
         )
-        connection = self._connection = command["c"]
         for namespace in {*command["namespaces"], "/"}:
             for event in ("connect", "disconnect", "connect_error", *command["listen"]):
                 client.on(event, self._handler(client, connection, namespace, event), namespace)
