@@ -32,6 +32,7 @@ LAYERS: dict[str, set[str]] = {
     "api": {"rewards", "access", "ops"},
     "audience": {"socketio", "access", "rewards"},
     "settings": {"engineio.options", "errors"},
+    "first_keys": {"access", "settings"},
     "node": {"*"},
     "tap": {"*"},
 }
