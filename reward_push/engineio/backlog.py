@@ -14,6 +14,10 @@ reads one byte now and then must not grow the node without end."""
 NEVER = float("inf")
 
 
+def _current(units: list[Outgoing]) -> list[Outgoing]:
+    return [current for unit in units if (current := unit.current()) is not None]
+
+
 class Backlog:
     """Units in order, their total size, and since when nothing has moved."""
 
@@ -51,7 +55,10 @@ class Backlog:
         return bool(limit) and self.size > limit * HARD_FACTOR
 
     def take(self, limit: int = FLUSH_BYTES) -> list[Outgoing]:
-        """Remove and return the oldest units up to ``limit`` in size, at least one where there is one."""
+        """Remove the oldest units up to ``limit`` in size, at least one where there is one.
+
+        Returns them as they are to be written now: rendered anew, without those whose time is over.
+        """
         total = count = 0
         for unit in self._units:
             total += unit.size
@@ -62,4 +69,9 @@ class Backlog:
         taken = self._units[:count]
         del self._units[:count]
         self.size -= total
-        return taken
+        return _current(taken)
+
+    def drop_stale(self) -> None:
+        """Forget what would not be written any more: the first thing to give way when too much waits."""
+        self._units = _current(self._units)
+        self.size = sum(unit.size for unit in self._units)

@@ -65,6 +65,10 @@ class Heartbeat:
         """Wait for a whole time-out from ``now``."""
         self.at = now + self._options.ping_timeout_s
 
+    def extend(self, moved_at: float) -> None:
+        """The client was seen to read at ``moved_at``: it has a whole time-out from there, at least."""
+        self.at = max(self.at, moved_at + self._options.ping_timeout_s)
+
     def due(self) -> Beat:
         """Return what the passed deadline asks for."""
         return Beat.PING if self.may_ping else Beat.DEAD

@@ -1,20 +1,23 @@
-"""One client's session: its packets, its backlog, its heartbeat and the upgrade, over any transport.
+"""One client's session: its state, its heartbeat and the upgrade, over any transport.
 
 A session never sees a socket. Its transports tell it what came in (:class:`.interfaces.ISession`),
-it tells them what to write (:class:`.interfaces.ITransport`). The backlog belongs to the session, so
-what waits while one transport replaces another goes out on the new one, in order.
+it tells them what to write (:class:`.interfaces.ITransport`), by way of its :class:`.outbox.Outbox`. The
+outbox belongs to the session, so what waits while one transport replaces another goes out on the new
+one, in order.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from zope.interface import implementer
 
-from .backlog import NEVER, Backlog
+from .backlog import NEVER
 from .errors import CloseReason
 from .handshake import open_packet
 from .heartbeat import Beat, Heartbeat
-from .interfaces import ISession, ISessionHandler, ISessions, ITimed, ITransport
+from .interfaces import ISession, ISessionHandler, ISessions, ITimed, ITracker, ITransport
 from .lifecycle import Event, IllegalEvent, State, advance
+from .outbox import Outbox
 from .outgoing import CLOSE, NOOP, PING, PONG, PROBE_PONG, Outgoing
 from .packet import Packet, PacketType
 from .revision import Revision
@@ -32,10 +35,9 @@ class Session:
     """
 
     __slots__ = (
-        "_backlog",
         "_candidate",
-        "_handler",
         "_heartbeat",
+        "_outbox",
         "_poll_until",
         "_probe_until",
         "_sessions",
@@ -46,7 +48,6 @@ class Session:
         "handshake",
         "revision",
         "sid",
-        "transport",
     )
 
     def __init__(
@@ -56,14 +57,12 @@ class Session:
         self.revision = revision
         self.handshake = handshake
         self.base64 = base64
-        self.transport: ITransport | None = None
         self.due = NEVER
         self.bucket = 0
         self._sessions = sessions
         self._state = State.OPENING
-        self._handler: ISessionHandler | None = None
+        self._outbox = Outbox(sessions.options)
         self._candidate: ITransport | None = None
-        self._backlog: Backlog | None = None
         self._heartbeat = Heartbeat(
             sessions.wheel.now(), sessions.options, server_pings=revision.server_pings
         )
@@ -75,15 +74,32 @@ class Session:
         # Never the whole sid: it is a bearer secret.
         return f"<Session {self.sid[:4]}… {self._state.name}>"
 
+    @property
+    def transport(self) -> ITransport | None:
+        """The transport in use; ``None`` before the session opens and after it is over."""
+        return self._outbox.transport
+
+    @property
+    def handler(self) -> ISessionHandler | None:
+        """What lives on top of the session, while it is open."""
+        return self._outbox.handler
+
     # What the layer above does.
 
     def send(self, unit: Outgoing) -> None:
         """Write ``unit`` now if the client can take it, else keep it in order. Dropped after the end."""
-        transport = self.transport
-        if self._backlog is None and transport is not None and transport.writable:
-            transport.send((unit,))
-        else:
+        if not self._outbox.write(unit):
             self._keep(unit)
+        elif unit.tracker is not None and self._outbox.wants_proof():
+            self._sessions.await_proof(self)
+
+    def when_idle(self, call: Callable[[], object]) -> None:
+        """Call ``call`` once nothing waits for the client, which may be at once; not after the end."""
+        self._outbox.when_idle(call)
+
+    def proved_through(self, tracker: ITracker) -> None:
+        """The client has answered ``tracker``'s unit: so it and all written before it have arrived."""
+        self._outbox.proved_through(tracker)
 
     def close(self, reason: CloseReason) -> None:
         """End the session for good, after what was sent. Idempotent.
@@ -99,7 +115,7 @@ class Session:
             self._part(CLOSE)
             self._end(reason)
         else:
-            if self._backlog is None:
+            if self._outbox.empty:
                 # A late poll never gets a lone close packet (Engine.IO reference, polling close).
                 self._keep(NOOP)
             self._keep(CLOSE)
@@ -129,16 +145,16 @@ class Session:
             return
         over_websocket = transport.name == "websocket"
         self._advance(Event.WEBSOCKET_OPENED if over_websocket else Event.POLLING_OPENED)
-        self.transport = transport
+        self._outbox.transport = transport
         upgrades = () if over_websocket else options.upgrades
         transport.send((open_packet(self.sid, upgrades, options),))
         self._file()
-        self._handler = handler = self._sessions.open_handler(self)
+        self._outbox.handler = handler = self._sessions.open_handler(self)
         handler.opened()
 
     def received(self, transport: ITransport, packet: Packet) -> None:
         """See :class:`.interfaces.ISession`."""
-        handler = self._handler
+        handler = self.handler
         if transport is not self.transport:
             if transport is self._candidate:
                 self._probe(packet)
@@ -157,19 +173,27 @@ class Session:
         """See :class:`.interfaces.ISession`."""
         if transport is not self.transport:
             return
-        if self._backlog is not None:
-            self._backlog.moved_at = self._sessions.wheel.now()
-            if self._flush() and self._state is State.CLOSING:
-                self._forget()
-                return
-        if transport.writable and transport.name == "polling":
+        now = self._sessions.wheel.now()
+        polling = transport.name == "polling"
+        if polling:
+            # The client has read the answer to its last poll, and asks for more.
+            self._outbox.mark()
+            self._proved()
+        if self._flush(now) and self._state is State.CLOSING:
+            self._forget()
+        elif polling and transport.writable:
             if self._state is State.UPGRADING:
                 # Not only the poll held when the probe came: every one, until the client says "5".
                 transport.send((NOOP,))
             else:
-                self._poll_until = self._sessions.wheel.now() + self._sessions.options.ping_interval_s
+                self._poll_until = now + self._sessions.options.ping_interval_s
                 if self._poll_until < self.due:
                     self._file()
+
+    def transport_proved(self, transport: ITransport) -> None:
+        """See :class:`.interfaces.ISession`."""
+        if transport is self.transport:
+            self._proved()
 
     def transport_broken(self, transport: ITransport, reason: CloseReason) -> None:
         """See :class:`.interfaces.ISession`."""
@@ -199,10 +223,9 @@ class Session:
             return
         if self._probe_until <= now:
             self._drop_candidate()
-        if self._slow_at() <= now:
+        if self._outbox.slow_at() <= now:
             self.evict(CloseReason.SLOW_CLIENT)
-            return
-        if self._heartbeat.at <= now:
+        elif self._heartbeat.at <= now:
             self._beat(now)
         transport = self.transport
         if transport is None:
@@ -213,33 +236,42 @@ class Session:
                 self._end_poll(now)
         self._file()
 
-    # The backlog.
+    def prove(self) -> None:
+        """Ask the client for a proof of what was written to it, if that is still wanted.
+
+        Revision 4 over WebSocket: by a heartbeat ahead of its time. Revision 3, where only the client
+        may ping: by a ping of the WebSocket itself. Polling: the next poll is the proof. At most one
+        question is under way.
+        """
+        transport = self.transport
+        if transport is None or transport.name == "polling" or not self._outbox.ask():
+            return
+        if not self.revision.server_pings:
+            self._outbox.mark()
+            transport.ping()
+        elif self._heartbeat.may_ping:
+            self._ping(self._sessions.wheel.now())
+
+    # Writing.
 
     def _keep(self, unit: Outgoing) -> None:
         if self.transport is None or self._state is State.CLOSING:
             return
-        backlog = self._backlog
-        if backlog is None:
-            backlog = self._backlog = Backlog(self._sessions.wheel.now())
-        backlog.append(unit)
-        options = self._sessions.options
-        if backlog.overflows(options):
+        if not self._outbox.keep(unit, self._sessions.wheel.now()):
             self.evict(CloseReason.SLOW_CLIENT)
-        elif backlog.slow_at(options) < self.due:
+        elif self._outbox.slow_at() < self.due:
             self._file()
 
-    def _flush(self) -> bool:
-        """Write what waits as far as the client takes it; return whether nothing waits any more."""
-        transport = self.transport
-        while self._backlog is not None and transport is not None and transport.writable:
-            units = self._backlog.take()
-            if not len(self._backlog):
-                self._backlog = None
-            transport.send(units)
-        return self._backlog is None
+    def _flush(self, now: float) -> bool:
+        empty = self._outbox.flush(now)
+        if self._outbox.wants_proof():
+            self._sessions.await_proof(self)
+        return empty
 
-    def _slow_at(self) -> float:
-        return NEVER if self._backlog is None else self._backlog.slow_at(self._sessions.options)
+    def _proved(self) -> None:
+        self._outbox.proved()
+        if self._outbox.wants_proof():
+            self._sessions.await_proof(self)
 
     # The heartbeat.
 
@@ -251,6 +283,8 @@ class Session:
         self._heartbeat.alive(self._sessions.wheel.now())
         if kind is PacketType.PING:
             self.send(PONG)
+        else:
+            self._proved()
 
     def _beat(self, now: float) -> None:
         """The time for a ping, or for its answer, has come."""
@@ -260,14 +294,14 @@ class Session:
         elif self._heartbeat.due() is Beat.PING:
             self._ping(now)
         else:
-            if self._backlog is not None:
-                # A client that is busy reading what lies before the ping is alive.
-                self._heartbeat.postpone(self._backlog.moved_at)
+            # A client that is busy reading what lies before the ping is alive.
+            self._heartbeat.extend(self._outbox.moved_at)
             if self._heartbeat.at <= now:
                 self.evict(CloseReason.PING_TIMEOUT)
 
     def _ping(self, now: float) -> None:
         self._heartbeat.pinged(now)
+        self._outbox.mark()
         self.send(PING)
 
     def _end_poll(self, now: float) -> None:
@@ -306,11 +340,15 @@ class Session:
             self._advance(Event.UPGRADED)
             if transport.writable:
                 transport.send((NOOP,))
-            self.transport, self._candidate = candidate, None
+            # The client says "5" only after it has read the answer to its last poll.
+            self._outbox.mark()
+            self._outbox.proved()
+            self._outbox.transport, self._candidate = candidate, None
             self._probe_until = self._poll_until = NEVER
-            self._heartbeat.restart(self._sessions.wheel.now())
+            now = self._sessions.wheel.now()
+            self._heartbeat.restart(now)
             self._file()
-            self._flush()
+            self._flush(now)
         else:
             self._drop_candidate()
 
@@ -342,17 +380,19 @@ class Session:
 
     def _end(self, reason: CloseReason) -> None:
         if self.transport is not None:
+            handler = self.handler
             self._forget()
-            self._tell_handler(reason)
+            if handler is not None:
+                handler.closed(reason)
 
     def _forget(self) -> None:
         self._advance(Event.CLOSED)
-        self.transport = self._backlog = None
+        self._outbox.clear()
         self._sessions.wheel.discard(self)
         self._sessions.forget(self)
 
     def _tell_handler(self, reason: CloseReason) -> None:
-        handler, self._handler = self._handler, None
+        handler, self._outbox.handler = self._outbox.handler, None
         if handler is not None:
             handler.closed(reason)
 
@@ -360,5 +400,5 @@ class Session:
         self._state = advance(self._state, event)
 
     def _file(self) -> None:
-        self.due = min(self._heartbeat.at, self._poll_until, self._probe_until, self._slow_at())
+        self.due = min(self._heartbeat.at, self._poll_until, self._probe_until, self._outbox.slow_at())
         self._sessions.wheel.file(self)

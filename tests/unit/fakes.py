@@ -58,6 +58,7 @@ class FakeTransport:
         self.writable = writable
         self.sent: list[list[str | bytes]] = []
         self.ended: list[str] = []
+        self.pings = 0
 
     def send(self, units: Sequence[Outgoing]) -> None:
         """See ITransport."""
@@ -66,6 +67,10 @@ class FakeTransport:
         self.sent.append([frame for unit in units for frame in wire(unit)])
         if self.name == "polling":
             self.writable = False
+
+    def ping(self) -> None:
+        """See ITransport."""
+        self.pings += 1
 
     def close(self) -> None:
         """See ITransport."""

@@ -40,7 +40,7 @@ class World:
         self.session: Session = self.registry.open(revision)
         self.transport = FakeTransport(transport)
         self.session.transport_opened(self.transport)
-        handler = self.session._handler
+        handler = self.session.handler
         assert isinstance(handler, Recorder)
         self.heard = handler.heard
 
