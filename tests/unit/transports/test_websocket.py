@@ -43,6 +43,9 @@ from .clients import UPGRADE, Frame, after_handshake, client_frame, server_frame
 from .fakes import FakePolicy, FakeSession, Leaf
 from .peers import Peer, Waiting, connect, reactor
 
+# Twisted's own use of pyOpenSSL, when TLS is set up.
+pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
+
 LIMIT = 100
 
 
