@@ -6,6 +6,10 @@ from .outgoing import Outgoing
 FLUSH_BYTES = 64 * 1024
 """How much is handed to a transport at once: small enough that progress shows between two writes."""
 
+FLUSH_PACKETS = 16
+"""How many packets are handed to a transport at once. python-engineio refuses a polling payload with
+more (its ``max_decode_packets``)."""
+
 HARD_FACTOR = 16
 """A backlog of this many times the limit ends the session at once, moving or not: a client that
 reads one byte now and then must not grow the node without end."""
@@ -55,14 +59,15 @@ class Backlog:
         return bool(limit) and self.size > limit * HARD_FACTOR
 
     def take(self, limit: int = FLUSH_BYTES) -> list[Outgoing]:
-        """Remove the oldest units up to ``limit`` in size, at least one where there is one.
+        """Remove the oldest units up to ``limit`` in size and :data:`FLUSH_PACKETS`, at least one.
 
         Returns them as they are to be written now: rendered anew, without those whose time is over.
         """
-        total = count = 0
+        total = packets = count = 0
         for unit in self._units:
             total += unit.size
-            if count and total > limit:
+            packets += len(unit.packets)
+            if count and (total > limit or packets > FLUSH_PACKETS):
                 total -= unit.size
                 break
             count += 1

@@ -705,3 +705,21 @@ def test_a_protocol_error_over_polling_ends_the_session_at_once(held: bool) -> N
     assert world.transport.sent[1:] == ([["1"]] if held else [])
     assert world.heard == ["opened", CloseReason.PARSE_ERROR]
     assert world.gone
+
+
+def test_no_payload_holds_more_packets_than_clients_decode() -> None:
+    """python-engineio refuses more than 16; attachments count, and are not torn from their header."""
+    world = World(options=EngineOptions())
+    for _ in range(20):
+        world.session.send(message("x"))
+    world.session.send(message("header", b"1", b"2"))
+    sizes = []
+    while (answer := world.transport.poll(world.session)) is not None:
+        sizes.append(len(answer))
+    assert sizes == [16, 7]
+    for _ in range(15):
+        world.session.send(message("x"))
+    world.session.send(message("header", b"1", b"2"))
+    assert len(world.transport.sent) == 4
+    assert len(world.transport.poll(world.session) or ()) == 14
+    assert len(world.transport.poll(world.session) or ()) == 3
