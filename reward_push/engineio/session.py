@@ -17,6 +17,7 @@ from .handshake import open_packet
 from .heartbeat import Beat, Heartbeat
 from .interfaces import ISession, ISessionHandler, ISessions, ITimed, ITracker, ITransport
 from .lifecycle import Event, IllegalEvent, State, advance
+from .options import EngineOptions
 from .outbox import Outbox
 from .outgoing import CLOSE, NOOP, PING, PONG, PROBE_PONG, Outgoing
 from .packet import Packet, PacketType
@@ -73,6 +74,11 @@ class Session:
     def __repr__(self) -> str:
         # Never the whole sid: it is a bearer secret.
         return f"<Session {self.sid[:4]}… {self._state.name}>"
+
+    @property
+    def options(self) -> EngineOptions:
+        """The options all sessions have."""
+        return self._sessions.options
 
     @property
     def transport(self) -> ITransport | None:

@@ -85,6 +85,9 @@ class PollingTransport:
         request.write(body)
         request.finish()
 
+    def ping(self) -> None:
+        """See :class:`..engineio.interfaces.ITransport`: the next poll is the proof."""
+
     def close(self) -> None:
         """See :class:`..engineio.interfaces.ITransport`. The session's last packet has ended the poll."""
 

@@ -26,7 +26,7 @@ from .linger import linger
 from .reception import INVALID_PAYLOAD, FrameReader, Limits, limits_for
 from .request import EdgeRequest
 from .sockets import descriptor_under, plain_tcp
-from .wire import PONG, close_frame, frame, frames_encoder, send_at_once, write
+from .wire import PING, PONG, close_frame, frame, frames_encoder, send_at_once, write
 
 CLOSE_TIMEOUT_S = 5.0
 """How long a client may take to answer a close frame, or to take in what is still to be sent."""
@@ -100,6 +100,10 @@ class WebSocketTransport(FrameReader):
         if data and not write(self._tcp or self.transport, data):
             self._wait_until_drained()
 
+    def ping(self) -> None:
+        """Send a ping; the client's WebSocket answers it, not its application."""
+        self._write(frame(PING, b""))
+
     def _wait_until_drained(self) -> None:
         self._direct = None
         watched = self._watched
@@ -171,6 +175,9 @@ class WebSocketTransport(FrameReader):
         else:
             # While nothing can be written, only the last ping is answered (RFC 6455, 5.5.3).
             self._pong = payload
+
+    def _onPong(self, payload: bytes) -> None:
+        self._session.transport_proved(self)
 
     # Closing
 

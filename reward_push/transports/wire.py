@@ -16,6 +16,7 @@ from ..engineio.packet import Packet
 TEXT = 0x1
 BINARY = 0x2
 CLOSE = 0x8
+PING = 0x9
 PONG = 0xA
 
 
