@@ -100,10 +100,10 @@ class Audience:
             raise _refused(FORBIDDEN)
         if name == "/":
             connection.root_key = presented
-        streamer = _named("streamer", socket, auth)
-        if key.streamer is not None and key.streamer != ANY_STREAMER:
-            streamer = key.streamer
-        elif streamer is None:
+        streamer = key.streamer
+        if streamer is None or streamer == ANY_STREAMER:
+            streamer = _named("streamer", socket, auth)
+        if streamer is None:
             raise _invalid("streamer", "a gateway key's client names its streamer")
         device = await self._device(key, streamer, _named("device", socket, auth), connection)
         socket.user = Member(device, key.groups)
