@@ -82,8 +82,7 @@ class EdgeChannel(HTTPChannel):
 
     def lineReceived(self, line: bytes) -> object:
         """Parse one line of a head. True ends the parsing of what else has arrived."""
-        if self._phase is not Phase.GONE:
-            super().lineReceived(line)  # type: ignore[no-untyped-call]
+        super().lineReceived(line)  # type: ignore[no-untyped-call]
         return self._phase is Phase.GONE and self._successor is None
 
     def lineLengthExceeded(self, line: bytes) -> bool:  # noqa: ARG002
@@ -115,7 +114,7 @@ class EdgeChannel(HTTPChannel):
         if self._successor is not None:
             # Sent in one segment with the request that was handed over.
             self._successor.dataReceived(data)
-        elif self._phase is not Phase.GONE:
+        else:
             super().rawDataReceived(data)
 
     def requestDone(self, request: Any) -> None:
@@ -130,6 +129,8 @@ class EdgeChannel(HTTPChannel):
 
     def loseConnection(self) -> None:
         """Close once everything is written, and cut if that takes too long."""
+        if self._phase is Phase.GONE:
+            return
         super().loseConnection()  # type: ignore[no-untyped-call]
         self._phase = Phase.CLOSING
         self._arm()
@@ -137,11 +138,14 @@ class EdgeChannel(HTTPChannel):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The client is gone: tell the requests."""
         self._phase = Phase.GONE
-        self._deadline.cancel()
+        self._deadline.end()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
     def refuse_body(self) -> None:
-        """Answer 413 to the request being received, and close."""
+        """Answer 413 to the request being received, and close. Once."""
+        if self._phase is Phase.GONE:
+            # The chunks that came together with the one too many.
+            return
         status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         try:
             headers, body = self.site.policy.refuse(
@@ -187,7 +191,7 @@ class EdgeChannel(HTTPChannel):
     def _leave(self) -> Any:
         """Let go of the transport and of everything that was for it."""
         self._phase = Phase.GONE
-        self._deadline.cancel()
+        self._deadline.end()
         self.requests.clear()
         transport, self.transport = self.transport, None
         transport.unregisterProducer()

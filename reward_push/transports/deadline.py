@@ -16,6 +16,10 @@ class Clock(Protocol):
         """Call ``callable`` after ``delay`` seconds."""
 
 
+def _nothing() -> None:
+    pass
+
+
 class Deadline:
     """Calls ``passed`` once the time last set is over.
 
@@ -43,9 +47,10 @@ class Deadline:
             self._call.cancel()
         self._call = self._clock.callLater(seconds, self._fired)
 
-    def cancel(self) -> None:
-        """Have no deadline and leave no timer behind."""
+    def end(self) -> None:
+        """Have no deadline for good: leave no timer behind, and let go of ``passed``."""
         self._due = None
+        self._passed = _nothing
         if self._call is not None:
             self._call.cancel()
             self._call = None

@@ -12,8 +12,8 @@ _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
 
 def wants_upgrade(headers: Headers) -> bool:
-    """Return whether a request asks for another protocol at all, well or badly."""
-    return headers.hasHeader(b"Upgrade")
+    """Return whether a request asks for a WebSocket, well or badly."""
+    return b"websocket" in _tokens(headers, b"Upgrade")
 
 
 def refusal(method: bytes, version: bytes, headers: Headers) -> str | None:

@@ -57,7 +57,7 @@ class _Lingering(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
         """The peer is gone."""
-        self._deadline.cancel()
+        self._deadline.end()
 
     def _cut(self) -> None:
         self.transport.abortConnection()

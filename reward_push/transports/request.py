@@ -56,7 +56,7 @@ class EdgeRequest(Request):
             return
         try:
             self.render(self.site.getResourceFor(self))  # type: ignore[no-untyped-call]
-        except BaseException:
+        except Exception:
             self.processingFailed(Failure())  # type: ignore[no-untyped-call]
 
     def render(self, resrc: Any) -> None:

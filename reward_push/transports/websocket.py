@@ -376,7 +376,7 @@ class WebSocketAcceptor:
         self._shared = _Shared(clock, most, most + 1, 4 * -(-most // 3) + 2, small)
 
     def wants_upgrade(self, request: EdgeRequest) -> bool:
-        """Return whether ``request`` has an ``Upgrade`` header, good or bad."""
+        """Return whether ``request`` asks for a WebSocket, well or badly."""
         return handshake.wants_upgrade(request.requestHeaders)
 
     def validate(self, request: EdgeRequest) -> str | None:

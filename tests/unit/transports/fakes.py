@@ -100,7 +100,7 @@ class FakePolicy:
 class Leaf(Resource):
     """Calls ``answer`` for GET and POST."""
 
-    isLeaf = True
+    isLeaf = True  # noqa: N815
 
     def __init__(self, answer: Callable[[Any], Any]) -> None:
         super().__init__()
@@ -109,4 +109,4 @@ class Leaf(Resource):
     def render_GET(self, request: Any) -> Any:
         return self._answer(request)
 
-    render_POST = render_GET
+    render_POST = render_GET  # noqa: N815

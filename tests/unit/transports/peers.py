@@ -49,7 +49,7 @@ class Peer(Protocol, Waiting):
 
     def __init__(self) -> None:
         Waiting.__init__(self)
-        self.received = b""
+        self.received = bytearray()
         self.ended: Failure | None = None
 
     def dataReceived(self, data: bytes) -> None:

@@ -60,11 +60,11 @@ def test_can_be_set_again_after_it_passed_and_after_it_was_off():
     assert passed == [1, 2]
 
 
-def test_cancel_leaves_no_timer():
+def test_the_end_leaves_no_timer_and_nothing_to_call():
     clock, deadline, passed = made()
-    deadline.cancel()
     deadline.within(1)
-    deadline.cancel()
+    deadline.end()
     assert clock.getDelayedCalls() == []
+    deadline.within(1)
     clock.advance(2)
     assert passed == []

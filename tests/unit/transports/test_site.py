@@ -138,7 +138,7 @@ def test_head_brings_the_length_and_no_body():
 
 def test_head_of_a_resource_that_only_knows_get():
     class OnlyGet:
-        isLeaf = True
+        isLeaf = True  # noqa: N815
 
         def render(self, request: Any) -> bytes:
             from twisted.web.error import UnsupportedMethod
@@ -313,6 +313,16 @@ def test_a_chunked_body_is_refused_where_it_passes_the_limit():
     check_413(connection, connection.send(b"5\r\n67890\r\n0\r\n\r\n" + GET))
 
 
+@pytest.mark.parametrize(
+    "more", [b"5\r\nabcde\r\n" * 3, b"5\r\nabcde\r\n0\r\n\r\n" + GET, b"bad\r\n"], ids=repr
+)
+def test_chunks_that_come_with_the_one_too_many_change_nothing(more, events):
+    connection = Connection()
+    head = post(b"/small?sid=1", b"Transfer-Encoding: chunked")
+    check_413(connection, connection.send(head + b"b\r\n01234567890\r\n" + more))
+    assert [event for event in events if "log_failure" in event] == []
+
+
 def test_a_huge_chunk_is_refused_with_its_first_bytes():
     connection = Connection()
     head = post(b"/small?sid=1", b"Transfer-Encoding: chunked")
@@ -334,9 +344,7 @@ def test_no_limit_is_no_limit():
 
 def test_the_client_is_not_asked_to_go_on_with_what_will_be_refused():
     connection = Connection()
-    answer = connection.send(
-        post(b"/small?sid=1", b"Content-Length: 11", b"Expect: 100-continue")
-    )
+    answer = connection.send(post(b"/small?sid=1", b"Content-Length: 11", b"Expect: 100-continue"))
     check_413(connection, answer)
     answer = Connection().send(post(b"/small", b"Content-Length: 9", b"Expect: 100-continue"))
     assert answer == b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -17,7 +17,7 @@ from twisted.protocols.policies import WrappingFactory
 
 from reward_push.engineio.outgoing import Outgoing, message
 from reward_push.engineio.packet import Packet, PacketType
-from reward_push.transports.sockets import descriptor_under, plain_tcp
+from reward_push.transports.sockets import descriptor_under, plain_tcp, set_protocol
 from reward_push.transports.wire import (
     BINARY,
     SMALL,
@@ -192,7 +192,7 @@ async def test_a_partial_write_is_completed_in_order():
     """More than the kernel takes: the rest, and what is written after it, follows."""
     each = await pair()
     each.transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    large = bytes(range(256)) * 40_000
+    large = bytes(range(256)) * 2_000
     assert write(each.transport, large) is False
     left = buffered(each.transport)
     assert 0 < left < len(large)
@@ -354,6 +354,21 @@ async def test_unix_connections_take_the_ordinary_way(tmp_path):
     assert write(each.transport, b"hello") is False
     await each.peer.until(lambda: each.peer.received == b"hello")
     await each.close()
+
+
+def test_a_protocol_is_put_on_the_innermost_wrapper():
+    """TLS started on a connection is its protocol; TLS of an endpoint is its transport."""
+    new = Peer()
+    transport = StringTransport()
+    set_protocol(transport, new)
+    assert transport.protocol is new
+    factory = WrappingFactory(Accepting())
+    wrapper = factory.buildProtocol(None)
+    transport.protocol = wrapper
+    for place in (transport, wrapper):
+        wrapper.wrappedProtocol = None
+        set_protocol(place, new)
+        assert (transport.protocol, wrapper.wrappedProtocol) == (wrapper, new)
 
 
 def test_transports_in_memory_take_the_ordinary_way():

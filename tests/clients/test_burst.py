@@ -1,0 +1,82 @@
+"""A thousand messages in a row, while the transport changes beneath them."""
+
+import json
+from contextlib import ExitStack
+from typing import Any
+
+from tests.running_node import RunningNode, message
+
+from .conftest import Lend
+from .proxy import Proxy
+from .setups import Runtime, Setup, each_setup, usual_key_options
+from .stock_client import StockClient
+
+MESSAGES = 1000
+SINGLES, BATCH = 10, 40
+"""They are posted in chunks: some one by one, then some in one request."""
+
+CHUNK = SINGLES + BATCH
+ARRIVAL_TIMEOUT_S = 60.0
+
+
+def _post_chunk(node: RunningNode, streamer: str, first: int) -> None:
+    for n in range(first, first + SINGLES):
+        node.publish(streamer, {"n": n}, id=f"{streamer}.{n}")
+    batch = range(first + SINGLES, first + CHUNK)
+    node.publish_batch([message(streamer, {"n": n}, id=f"{streamer}.{n}") for n in batch])
+
+
+@each_setup()
+def test_each_once_and_in_order(node: RunningNode, lend: Lend, setup: Setup) -> None:
+    """Posted from the moment it has joined, each acknowledged: none is lost, doubled or overtaken.
+
+    Where a client joins its namespace before it upgrades, its WebSocket handshake is held back until
+    the first chunk has come by polling, and the last chunk is posted when it has upgraded. What lies
+    between is posted without a pause, so the upgrade happens somewhere in it.
+    """
+    key = node.plugin_key()
+    client = lend(setup.client)
+    with ExitStack() as stack:
+        url, proxy = node.url, None
+        if setup.sees_upgrade:
+            proxy = stack.enter_context(Proxy(node.port))
+            proxy.hold_websockets()
+            url = proxy.url
+        client.connect(url, transports=setup.transports, **usual_key_options(setup, key.key))
+        client.wait_connected()
+
+        for first in range(0, MESSAGES, CHUNK):
+            if proxy is not None and first == CHUNK:
+                client.wait_messages(CHUNK)
+                assert client.transport() == "polling"
+                proxy.release_websockets()
+            if proxy is not None and first == MESSAGES - CHUNK:
+                client.wait_for(lambda c: c.transport() == "websocket", "upgrade")
+            _post_chunk(node, key.streamer, first)
+
+        messages = client.wait_messages(MESSAGES, ARRIVAL_TIMEOUT_S)
+        if setup.client.runtime is Runtime.PYTHON:
+            messages = _by_arrival(client, messages)
+        assert [m["id"] for m in messages] == [f"{key.streamer}.{n}" for n in range(MESSAGES)]
+        assert [m["data"]["n"] for m in messages] == list(range(MESSAGES))
+        assert client.transport() == setup.final_transport
+        assert not client.events("disconnect")
+        if setup.client.is_js:
+            assert all(event.acked for event in client.events("dropcode"))
+        _still_receives(node, client, key.streamer)
+
+
+def _by_arrival(client: StockClient, messages: list[Any]) -> list[Any]:
+    """The messages in the order in which they came: this client's handlers run in any order."""
+    arrived = [event.args[0] for event in client.events("received")]
+    packets = [text for text in arrived if text.startswith("2/dropcodes,")]
+    ids = [json.loads(text[text.index("[") :])[1]["id"] for text in packets]
+    assert len(ids) == len(messages)
+    return sorted(messages, key=lambda message: ids.index(message["id"]))
+
+
+def _still_receives(node: RunningNode, client: StockClient, streamer: str) -> None:
+    """The acknowledgements did no harm to the connection."""
+    node.publish(streamer, "last")
+    assert client.wait_messages(MESSAGES + 1)[-1]["data"] == "last"
+    assert not client.events("disconnect")
