@@ -16,6 +16,7 @@ from twisted.web.http_headers import Headers
 
 from .deadline import Deadline
 from .errors import error_body, reason_phrase
+from .interfaces import IReception
 from .linger import linger
 from .sockets import set_protocol
 
@@ -59,6 +60,7 @@ class EdgeChannel(HTTPChannel):
     _phase = Phase.HEAD
     _armed: Phase | None = None
     _successor: IProtocol | None = None
+    _reception: IReception | None = None
     _deadline: Deadline
 
     # What is received
@@ -101,12 +103,19 @@ class EdgeChannel(HTTPChannel):
             return
         super().allHeadersReceived()  # type: ignore[no-untyped-call]
         self._phase = Phase.BODY
+        if self.length is None or self.length > len(self._buffer):
+            self._reception = self.site.policy.receiving(
+                self._command, self._path, self.requests[-1].requestHeaders, self._drop
+            )
 
     def allContentReceived(self) -> None:
         """The request is complete: no deadline until it is answered."""
         if self._phase is Phase.GONE:
             return
         self._phase = Phase.BUSY
+        reception, self._reception = self._reception, None
+        if reception is not None:
+            reception.whole()
         super().allContentReceived()  # type: ignore[no-untyped-call]
 
     def rawDataReceived(self, data: bytes) -> None:
@@ -139,6 +148,7 @@ class EdgeChannel(HTTPChannel):
         """The client is gone: tell the requests."""
         self._phase = Phase.GONE
         self._deadline.end()
+        self._stop_receiving()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
     def refuse_body(self) -> None:
@@ -192,10 +202,20 @@ class EdgeChannel(HTTPChannel):
         """Let go of the transport and of everything that was for it."""
         self._phase = Phase.GONE
         self._deadline.end()
+        self._stop_receiving()
         self.requests.clear()
         transport, self.transport = self.transport, None
         transport.unregisterProducer()
         return transport
+
+    def _stop_receiving(self) -> None:
+        """The body being received, if there is one, will not be complete."""
+        reception, self._reception = self._reception, None
+        if reception is not None:
+            reception.lost()
+
+    def _drop(self) -> None:
+        self.transport.abortConnection()
 
     def hand_over(self, protocol: IProtocol) -> tuple[ITransport, bytes]:
         """Give the connection to ``protocol`` while a request is being rendered.
@@ -246,15 +266,12 @@ class EdgeChannel(HTTPChannel):
         self._phase = Phase.GIVEN_UP
         self._arm()
 
-    def _cut(self) -> None:
-        self.transport.abortConnection()
-
 
 _PASSED: dict[Phase, Callable[[EdgeChannel], None]] = {
     Phase.IDLE: EdgeChannel._give_up,
     Phase.HEAD: EdgeChannel._head_too_slow,
     Phase.BODY: EdgeChannel._body_too_slow,
-    Phase.CLOSING: EdgeChannel._cut,
-    Phase.GIVEN_UP: EdgeChannel._cut,
+    Phase.CLOSING: EdgeChannel._drop,
+    Phase.GIVEN_UP: EdgeChannel._drop,
 }
 """What a passed deadline leads to. BUSY and GONE have none."""

@@ -398,8 +398,6 @@ class WebSocketAcceptor:
         if request.cookies:
             request.responseHeaders.setRawHeaders(b"Set-Cookie", request.cookies)
         head = handshake.answer(request.requestHeaders, request.responseHeaders)
-        request.setResponseCode(101)
-        request.site.log(request)
         transport, early = channel.hand_over(protocol)
         try:
             protocol.open(transport, head)
