@@ -261,8 +261,11 @@ class Client:
 
 
 def handshake_of(body: bytes) -> Any:
-    """Return the JSON of the open packet in a polling answer of either revision."""
-    return json.loads(body[body.index(b"{") : body.index(b"}") + 1])
+    """Return the JSON of the open packet in a polling answer of either revision, or a script of one."""
+    text = body.decode()
+    if text.startswith("___eio"):
+        text = json.loads(text[text.index("(") + 1 : -2])
+    return json.loads(text[text.index("{") : text.index("}") + 1])
 
 
 def packets_of(eio: int | None, *packets: str) -> str:
