@@ -167,7 +167,9 @@ class Session:
                 # Not only the poll held when the probe came: every one, until the client says "5".
                 transport.send((NOOP,))
             else:
-                self._poll_until = self._sessions.wheel.now() + self._sessions.options.ping_interval_s
+                self._poll_until = (
+                    self._sessions.wheel.now() + self._sessions.options.ping_interval_s
+                )
                 if self._poll_until < self.due:
                     self._file()
 
