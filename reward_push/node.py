@@ -31,7 +31,7 @@ from .socketio.server import Server
 from .store.errors import StoreError
 from .store.sqlite import SQLiteStore, open_store
 from .transports.cors import Origins
-from .transports.interfaces import IBodyPolicy
+from .transports.interfaces import IBodyPolicy, IReception
 from .transports.options import SiteOptions
 from .transports.resource import EngineResource
 from .transports.root import Root
@@ -123,7 +123,7 @@ class Node(MultiService):
         wheel: Wheel,
         clock: Any,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._store = store
         self._registry = registry
         self._resource = resource
@@ -138,7 +138,7 @@ class Node(MultiService):
             self._store.start()
         except StoreError as error:
             raise StartError(f"store: {error}") from error
-        super().startService()  # type: ignore[no-untyped-call]
+        super().startService()
         self._maintenance.start(MAINTENANCE_S)
         self._health.started()
 
@@ -151,7 +151,7 @@ class Node(MultiService):
         self._resource.draining = True
         for session in self._registry:
             session.evict(CloseReason.SHUTTING_DOWN)
-        await super().stopService()  # type: ignore[no-untyped-call]
+        await super().stopService()
         if self._maintenance.running:
             self._maintenance.stop()
         await self._store.stop()
@@ -161,7 +161,7 @@ class Node(MultiService):
 @implementer(IBodyPolicy)
 @attrs.frozen
 class ApiBodies:
-    """How large the bodies of API calls may be."""
+    """How large the bodies of API calls may be; nobody waits for one that is not complete."""
 
     settings: HttpSettings
 
@@ -170,6 +170,12 @@ class ApiBodies:
         if uri.partition(b"?")[0] == b"/v1/messages/batch":
             return self.settings.max_api_batch_bytes
         return self.settings.max_api_body_bytes
+
+    def receiving(
+        self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]
+    ) -> IReception | None:
+        """See :class:`.transports.interfaces.IBodyPolicy`."""
+        return None
 
     def refuse(
         self, method: bytes, uri: bytes, headers: Headers

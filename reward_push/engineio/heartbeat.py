@@ -9,7 +9,6 @@ from enum import Enum, auto
 
 from .options import EngineOptions
 
-
 LATE_S = 0.1
 """A node later than this with a ping does not take it off the client's time."""
 

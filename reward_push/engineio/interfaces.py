@@ -14,7 +14,9 @@ from .packet import Packet
 class ITransport(Interface):
     """The server's end of one client connection: long polling or a WebSocket."""
 
-    name: str = Attribute("``polling`` or ``websocket``: the value of ``transport=`` in the client's URL")
+    name: str = Attribute(
+        "``polling`` or ``websocket``: the value of ``transport=`` in the client's URL"
+    )
     writable: bool = Attribute(
         "Whether :meth:`send` may be called now: a poll is held, or the WebSocket has nothing buffered"
     )
@@ -50,10 +52,15 @@ class ITransport(Interface):
 
 class ISession(Interface):
     """What a transport tells its session. Each input names the transport it comes from, as during
-    an upgrade a session has two."""
+    an upgrade a session has two.
+    """
 
-    revision = Attribute("The session's :class:`.revision.Revision`: codecs and heartbeat direction")
-    base64: bool = Attribute("Whether this client takes binary only as base64 (``b64=1`` at the handshake)")
+    revision = Attribute(
+        "The session's :class:`.revision.Revision`: codecs and heartbeat direction"
+    )
+    base64: bool = Attribute(
+        "Whether this client takes binary only as base64 (``b64=1`` at the handshake)"
+    )
 
     def transport_opened(transport: ITransport) -> None:
         """The transport can be used: the first one gets the open packet, a later one may probe."""

@@ -406,5 +406,7 @@ class Session:
         self._state = advance(self._state, event)
 
     def _file(self) -> None:
-        self.due = min(self._heartbeat.at, self._poll_until, self._probe_until, self._outbox.slow_at())
+        self.due = min(
+            self._heartbeat.at, self._poll_until, self._probe_until, self._outbox.slow_at()
+        )
         self._sessions.wheel.file(self)

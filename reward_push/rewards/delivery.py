@@ -237,9 +237,7 @@ class Delivery:
 
     def retell(self, message_id: str, reason: Reason, socket: Any) -> None:
         """Write a revoke that one socket's device has missed."""
-        socket.client.session.send(
-            self._revocation(message_id, socket.namespace.name, reason)
-        )
+        socket.client.session.send(self._revocation(message_id, socket.namespace.name, reason))
 
     def _revocation(self, message_id: str, namespace: str, reason: Reason) -> Any:
         body = {"id": message_id, "reason": str(reason)}

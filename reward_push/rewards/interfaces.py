@@ -166,7 +166,9 @@ class IMessageStore(Interface):
     def agenda() -> "Deferred[Agenda]":
         """Tell what comes next."""
 
-    def cancel(message_id: str, now_ms: int) -> "Deferred[tuple[MessageRecord, Ended | None] | None]":
+    def cancel(
+        message_id: str, now_ms: int
+    ) -> "Deferred[tuple[MessageRecord, Ended | None] | None]":
         """Cancel a scheduled or live message: its record (as it is now) and, if this call ended it, how.
 
         A message that had ended before is returned unchanged with ``None``; an unknown id gives ``None``.

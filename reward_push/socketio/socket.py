@@ -35,7 +35,18 @@ class Socket:
     that the protocol joined the client to ``/`` before it could say anything (revision 4).
     """
 
-    __slots__ = ("_acks", "_held", "client", "id", "namespace", "provisional", "rooms", "send", "unasked", "user")
+    __slots__ = (
+        "_acks",
+        "_held",
+        "client",
+        "id",
+        "namespace",
+        "provisional",
+        "rooms",
+        "send",
+        "unasked",
+        "user",
+    )
 
     _log = Logger()
 
@@ -181,4 +192,3 @@ class Socket:
             return
         args = [] if result is None else list(result) if isinstance(result, tuple) else [result]
         self.send(message(*encode(Packet(PacketType.ACK, self.namespace.name, args, ack_id))))
-

@@ -20,7 +20,7 @@ def refusal(method: bytes, version: bytes, headers: Headers) -> str | None:
         return "a WebSocket is opened with GET"
     if version != b"HTTP/1.1":
         return "a WebSocket is opened with HTTP/1.1"
-    if b"websocket" not in _tokens(headers, b"Upgrade"):
+    if not wants_websocket(headers):
         return "the Upgrade header does not name websocket"
     if b"upgrade" not in _tokens(headers, b"Connection"):
         return "the Connection header does not name Upgrade"
@@ -30,6 +30,11 @@ def refusal(method: bytes, version: bytes, headers: Headers) -> str | None:
     if len(keys) != 1 or not _KEY.fullmatch(keys[0]):
         return "the Sec-WebSocket-Key header is not one base64 of 16 bytes"
     return None
+
+
+def wants_websocket(headers: Headers) -> bool:
+    """Whether the request asks for a WebSocket at all, well or badly."""
+    return b"websocket" in _tokens(headers, b"Upgrade")
 
 
 def answer(request_headers: Headers, answer_headers: Headers) -> bytes:

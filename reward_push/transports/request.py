@@ -31,7 +31,7 @@ class EdgeRequest(Request):
     _log = Logger()
     _received = 0
 
-    def gotLength(self, length: int | None) -> None:  # noqa: ARG002
+    def gotLength(self, length: int | None) -> None:
         """Prepare for a body; the channel has looked at its declared ``length``."""
         self.content = BytesIO()
 
@@ -66,7 +66,7 @@ class EdgeRequest(Request):
         except UnsupportedMethod as error:
             if self.method == b"HEAD" and b"GET" in error.allowedMethods:
                 # twisted.web answers with the head of what GET would bring.
-                super().render(resrc)  # type: ignore[no-untyped-call]
+                super().render(resrc)
                 return
             allowed = b", ".join(error.allowedMethods)
             self.setHeader(b"Allow", allowed)

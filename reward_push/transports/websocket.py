@@ -225,7 +225,7 @@ class WebSocketTransport(FrameReader):
             why = CloseReason.PARSE_ERROR if bad_text else CloseReason.TRANSPORT_ERROR
             self._session.transport_broken(self, why)
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The socket is closed; tell the session unless it knows."""
         was_open = self.state == self.STATE_OPEN
         self.state = self.STATE_CLOSED
@@ -273,8 +273,6 @@ class WebSocketAcceptor:
         if request.cookies:
             request.responseHeaders.setRawHeaders(b"Set-Cookie", request.cookies)
         head = handshake.answer(request.requestHeaders, request.responseHeaders)
-        request.setResponseCode(101)
-        request.site.log(request)
         transport, early = channel.hand_over(protocol)
         try:
             protocol.open(transport, head)

@@ -252,16 +252,6 @@ def test_a_session_that_fails_to_open_is_logged_and_cut_off():
     assert [event for event in events if "log_failure" in event]
 
 
-def test_the_upgrade_is_in_the_access_log():
-    events: list[Any] = []
-    globalLogPublisher.addObserver(events.append)
-    try:
-        Memory().open()
-    finally:
-        globalLogPublisher.removeObserver(events.append)
-    assert [(e["path"], e["status"]) for e in events if "path" in e] == [("/ws", 101)]
-
-
 def test_no_timer_of_http_touches_the_websocket():
     memory = Memory(idle_timeout_s=1, header_timeout_s=1, body_timeout_s=1).open()
     assert memory.clock.getDelayedCalls() == []
