@@ -113,9 +113,8 @@ class Audience:
         self, key: Key, streamer: str, name: str | None, connection: Connection
     ) -> Device:
         known = connection.nameless
-        if name is None and known is not None:
-            if (known.key_id, known.streamer) == (key.key_id, streamer):
-                return known
+        if name is None and known is not None and known.streamer == streamer:
+            return known
         try:
             device = await self._store.open_device(key.key_id, streamer, name, self._now_ms())
         except StoreUnavailable as unavailable:

@@ -38,6 +38,9 @@ LINGER_BYTES = 1 << 20
 _NORMAL = 1000
 _GOING_AWAY = 1001
 
+_PROOF = b"proof"
+"""What our pings carry."""
+
 
 @implementer(ITransport)
 class WebSocketTransport(FrameReader):
@@ -49,6 +52,7 @@ class WebSocketTransport(FrameReader):
     transport: Any
     _head = b""
     _pong: bytes | None = None
+    _pinged = False
     _closing: IDelayedCall | None = None
     _direct: socket | None = None
     """The socket, while frames can go straight to it: plain TCP, open, nothing buffered before."""
@@ -102,7 +106,8 @@ class WebSocketTransport(FrameReader):
 
     def ping(self) -> None:
         """Send a ping; the client's WebSocket answers it, not its application."""
-        self._write(frame(PING, b""))
+        self._pinged = True
+        self._write(frame(PING, _PROOF))
 
     def _wait_until_drained(self) -> None:
         self._direct = None
@@ -177,7 +182,10 @@ class WebSocketTransport(FrameReader):
             self._pong = payload
 
     def _onPong(self, payload: bytes) -> None:
-        self._session.transport_proved(self)
+        # Pongs may also come unasked (RFC 6455, section 5.5.3).
+        if self._pinged and payload == _PROOF:
+            self._pinged = False
+            self._session.transport_proved(self)
 
     # Closing
 

@@ -61,6 +61,9 @@ class FakeSession:
         self.told.append(("received", packet))
         self.on_received(transport, packet)
 
+    def transport_proved(self, transport: Any) -> None:
+        self.told.append(("proved",))
+
     def transport_drained(self, transport: Any) -> None:
         assert transport.writable
         self.told.append(("drained",))

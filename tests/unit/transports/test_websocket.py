@@ -323,10 +323,18 @@ def test_pings_are_answered(payload):
     assert memory.told == []
 
 
-def test_pongs_are_taken():
+def test_a_pong_counts_when_it_was_asked_for():
+    """Once for each ping; pongs may come unasked, and mean nothing then."""
     memory = Memory().open()
     assert memory.send(client_frame(10, b"unasked")) == []
+    assert memory.send(client_frame(10, b"proof")) == []
     assert memory.told == []
+    memory.session.transport.ping()
+    assert memory.transport.value() == b"\x89\x05proof"
+    memory.send(client_frame(10, b"other"))
+    assert memory.told == []
+    memory.send(client_frame(10, b"proof") + client_frame(10, b"proof"))
+    assert memory.told == [("proved",)]
 
 
 def test_nothing_is_received_after_the_session_has_closed():
