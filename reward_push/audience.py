@@ -113,7 +113,7 @@ class Audience:
         self, key: Key, streamer: str, name: str | None, connection: Connection
     ) -> Device:
         known = connection.nameless
-        if name is None and known is not None and known.streamer == streamer:
+        if name is None and known is not None and known.key_id == key.key_id:
             return known
         try:
             device = await self._store.open_device(key.key_id, streamer, name, self._now_ms())

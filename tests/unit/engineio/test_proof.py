@@ -6,6 +6,7 @@ import pytest
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from reward_push.engineio.errors import CloseReason
 from reward_push.engineio.interfaces import ITimed, ITracker
 from reward_push.engineio.options import EngineOptions
 from reward_push.engineio.outgoing import Outgoing
@@ -14,7 +15,7 @@ from reward_push.engineio.proof import MAX_UNPROVEN, PROOF_DELAY_S, Prover, Unpr
 from reward_push.engineio.revision import V3, V4, Revision
 
 from ..fakes import FakeTransport, FakeWheel
-from .test_session import CLOSE, PING, PONG, PROBE, UPGRADE, World, say
+from .test_session import CLOSE, OPTIONS, PING, PONG, PROBE, UPGRADE, World, say
 
 
 @implementer(ITracker)
@@ -287,3 +288,57 @@ def test_idle_is_not_told_after_the_end() -> None:
     world.session.transport_lost(world.transport)
     world.session.when_idle(lambda: calls.append("idle"))
     assert calls == []
+
+
+def test_a_session_that_says_goodbye_tells_nobody_any_more() -> None:
+    """What still goes out then is not followed."""
+    world = World()
+    waiting, written = send(world), []
+    world.session.close(CloseReason.FORCED_CLOSE)
+    world.transport.poll(world.session)
+    assert waiting == []
+    world = World(options=EngineOptions())
+    written = send(world, "x" * 60_000)
+    send(world, "x" * 60_000)
+    world.transport.poll(world.session)
+    world.session.close(CloseReason.FORCED_CLOSE)
+    world.transport.poll(world.session)
+    assert written == ["sent"]
+
+
+def test_nothing_tracked_nothing_to_prove() -> None:
+    """Answers of all kinds find nothing to do."""
+    world = World("websocket", V3)
+    world.session.proved_through(Tracker())
+    world.session.transport_proved(world.transport)
+    world.session.prove()
+    assert world.transport.pings == 0
+
+
+def test_several_sessions_are_reminded_together() -> None:
+    """One timer for all that was written in a moment."""
+    wheel = FakeWheel()
+    reminded: list[int] = []
+
+    class Session:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def prove(self) -> None:
+            reminded.append(self.number)
+
+    prover = Prover(wheel)
+    prover.add(Session(1))
+    prover.add(Session(2))
+    assert len(wheel.filed) == 1
+    wheel.advance(PROOF_DELAY_S)
+    assert reminded == [1, 2]
+
+
+def test_a_session_over_or_not_yet_open_has_no_handler() -> None:
+    """And one that is open has its own."""
+    world = World("websocket")
+    assert world.session.handler is not None
+    assert world.session.options is OPTIONS
+    world.session.transport_lost(world.transport)
+    assert world.session.handler is None
