@@ -47,6 +47,7 @@ class Session:
         "bucket",
         "due",
         "handshake",
+        "opened_at",
         "revision",
         "sid",
     )
@@ -64,8 +65,9 @@ class Session:
         self._state = State.OPENING
         self._outbox = Outbox(sessions.options)
         self._candidate: ITransport | None = None
+        self.opened_at = sessions.wheel.now()
         self._heartbeat = Heartbeat(
-            sessions.wheel.now(), sessions.options, server_pings=revision.server_pings
+            self.opened_at, sessions.options, server_pings=revision.server_pings
         )
         # Deadlines, monotonic seconds. ``due`` is the earliest of them when the session was filed.
         self._poll_until = NEVER
@@ -79,6 +81,11 @@ class Session:
     def options(self) -> EngineOptions:
         """The options all sessions have."""
         return self._sessions.options
+
+    @property
+    def rtt_s(self) -> float | None:
+        """How long the client took to answer our last ping, in seconds; ``None``: it was not asked yet."""
+        return self._heartbeat.rtt_s
 
     @property
     def transport(self) -> ITransport | None:
@@ -201,6 +208,7 @@ class Session:
     def transport_proved(self, transport: ITransport) -> None:
         """See :class:`.interfaces.ISession`."""
         if transport is self.transport:
+            self._heartbeat.answered(self._sessions.wheel.now())
             self._proved()
 
     def transport_broken(self, transport: ITransport, reason: CloseReason) -> None:
@@ -254,6 +262,7 @@ class Session:
             return
         if not self.revision.server_pings:
             self._outbox.mark()
+            self._heartbeat.asked(self._sessions.wheel.now())
             transport.ping()
         elif self._heartbeat.may_ping:
             self._ping(self._sessions.wheel.now())
@@ -286,10 +295,12 @@ class Session:
         if (kind is PacketType.PONG) is not self.revision.server_pings:
             self.close(CloseReason.TRANSPORT_ERROR)
             return
-        self._heartbeat.alive(self._sessions.wheel.now())
+        now = self._sessions.wheel.now()
+        self._heartbeat.alive(now)
         if kind is PacketType.PING:
             self.send(PONG)
         else:
+            self._heartbeat.answered(now)
             self._proved()
 
     def _beat(self, now: float) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from zope.interface import implementer
 
 from reward_push.engineio.errors import CloseReason
-from reward_push.engineio.interfaces import ISessionHandler, ITimed, ITransport, IWheel
+from reward_push.engineio.interfaces import ISessionHandler, ITimed, ITracker, ITransport, IWheel
 from reward_push.engineio.outgoing import Outgoing
 from reward_push.engineio.session import Session
 
@@ -108,3 +108,19 @@ class Recorder:
     def closed(self, reason: CloseReason) -> None:
         """See ISessionHandler."""
         self.heard.append(reason)
+
+
+@implementer(ITracker)
+class Tracker:
+    """Records how far its unit has come."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    def sent(self, handler: Any) -> None:
+        """See ITracker."""
+        self.steps.append("sent")
+
+    def delivered(self, handler: Any) -> None:
+        """See ITracker."""
+        self.steps.append("delivered")

@@ -1,9 +1,6 @@
 """What counts as a proof that something arrived, for both revisions and both transports."""
 
-from typing import Any
-
 import pytest
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from reward_push.engineio.errors import CloseReason
@@ -14,24 +11,8 @@ from reward_push.engineio.packet import Packet, PacketType
 from reward_push.engineio.proof import MAX_UNPROVEN, PROOF_DELAY_S, Prover, Unproven
 from reward_push.engineio.revision import V3, V4, Revision
 
-from ..fakes import FakeTransport, FakeWheel
+from ..fakes import FakeTransport, FakeWheel, Tracker
 from .test_session import CLOSE, OPTIONS, PING, PONG, PROBE, UPGRADE, World, say
-
-
-@implementer(ITracker)
-class Tracker:
-    """Records how far its unit has come."""
-
-    def __init__(self) -> None:
-        self.steps: list[str] = []
-
-    def sent(self, handler: Any) -> None:
-        """See ITracker."""
-        self.steps.append("sent")
-
-    def delivered(self, handler: Any) -> None:
-        """See ITracker."""
-        self.steps.append("delivered")
 
 
 def send(world: World, text: str = "x") -> list[str]:

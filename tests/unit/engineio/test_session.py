@@ -9,13 +9,14 @@ from reward_push.engineio.errors import CloseReason
 from reward_push.engineio.interfaces import ISession, ISessions, ITimed
 from reward_push.engineio.opening import Opening
 from reward_push.engineio.options import EngineOptions
-from reward_push.engineio.outgoing import message
+from reward_push.engineio.outgoing import Outgoing, message
 from reward_push.engineio.packet import Packet, PacketType
+from reward_push.engineio.proof import PROOF_DELAY_S
 from reward_push.engineio.registry import Registry
 from reward_push.engineio.revision import V3, V4, Revision
 from reward_push.engineio.session import Session
 
-from ..fakes import FakeTransport, FakeWheel, Recorder
+from ..fakes import FakeTransport, FakeWheel, Recorder, Tracker
 
 OPTIONS = EngineOptions(
     ping_interval_s=25, ping_timeout_s=20, max_queue_bytes=100, slow_timeout_s=10
@@ -772,3 +773,28 @@ def test_what_the_opening_request_said_is_kept_but_not_shown() -> None:
     opening = Opening({"apiKey": "in the query"}, "ApiKey in the header", "192.0.2.1")
     assert opening.query["apiKey"] == "in the query"
     assert repr(opening) == "Opening(address='192.0.2.1')"
+
+
+def test_the_round_trip_is_measured_by_what_the_client_answers_at_once() -> None:
+    """Revision 4 by heartbeats. A pong nobody asked for measures nothing."""
+    world = World("websocket")
+    opened_at = world.session.opened_at
+    world.session.received(world.transport, PONG)
+    assert world.session.rtt_s is None
+    world.wheel.advance(25)
+    world.wheel.advance(0.125)
+    world.session.received(world.transport, PONG)
+    assert world.session.rtt_s == pytest.approx(0.125)
+    assert world.wheel.now() - opened_at == pytest.approx(25.125)
+
+
+def test_revision_3_measures_the_round_trip_by_its_own_pings() -> None:
+    """The client's tell nothing."""
+    world = World("websocket", V3)
+    world.session.received(world.transport, PING)
+    assert world.session.rtt_s is None
+    world.session.send(Outgoing(Packet(PacketType.MESSAGE, "x"), tracker=Tracker()))
+    world.wheel.advance(1)
+    asked_at = world.session.opened_at + PROOF_DELAY_S
+    world.session.transport_proved(world.transport)
+    assert world.session.rtt_s == pytest.approx(world.wheel.now() - asked_at)
