@@ -121,7 +121,7 @@ class Session:
         ``close_grace_s``. python-socketio then stays away: to have a client come back, :meth:`evict`.
         """
         transport = self.transport
-        if transport is None or self._state is State.CLOSING:
+        if transport is None or self._closing:
             return
         if transport.name == "websocket" or transport.writable:
             self._leave(transport, CLOSE, reason)
@@ -162,7 +162,7 @@ class Session:
         transport.send((open_packet(self.sid, upgrades, options),))
         self._file()
         handler = self._sessions.open_handler(self)
-        if self._state is not State.CLOSING:
+        if not self._closing:
             self._outbox.handler = handler
             handler.opened()
 
@@ -194,7 +194,7 @@ class Session:
             # The client has read the answer to its last poll, and asks for more.
             self._outbox.mark()
             self._proved()
-        if self._flush(now) and self._state is State.CLOSING:
+        if self._flush(now) and self._closing:
             self._forget()
         elif polling and transport.writable:
             if self._state is State.UPGRADING:
@@ -232,7 +232,7 @@ class Session:
 
     def expire(self, now: float) -> None:
         """See :class:`.interfaces.ITimed`."""
-        if self._state is State.CLOSING:
+        if self._closing:
             self._forget()
             return
         if self._probe_until <= now:
@@ -270,7 +270,7 @@ class Session:
     # Writing.
 
     def _keep(self, unit: Outgoing) -> None:
-        if self.transport is None or self._state is State.CLOSING:
+        if self.transport is None or self._closing:
             return
         if not self._outbox.keep(unit, self._sessions.wheel.now()):
             self.evict(CloseReason.SLOW_CLIENT)
@@ -404,6 +404,10 @@ class Session:
         handler, self._outbox.handler = self._outbox.handler, None
         if handler is not None:
             handler.closed(reason)
+
+    @property
+    def _closing(self) -> bool:
+        return self._state is State.CLOSING
 
     def _advance(self, event: Event) -> None:
         self._state = advance(self._state, event)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
 
 import attrs
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -9,10 +10,20 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from .errors import ErrorCode, Refused
-from .interfaces import IDelivery, IMessageStore
-from .message import MessageRecord
-from .parsing import MessageParser
+from .interfaces import IDelivery, IMessageStore, Kept
+from .message import MessageRecord, Receipts, State
+from .parsing import MessageParser, too_late
 from .structure import shown
+
+
+class Schedule(Protocol):
+    """Who has to know when accepted messages begin and end."""
+
+    def note_due(self, at_ms: int) -> None:
+        """A message is scheduled for then."""
+
+    def note_end(self, at_ms: int) -> None:
+        """A live message ends then."""
 
 
 @attrs.frozen
@@ -34,14 +45,14 @@ class _Turn:
 
     read: Sequence[MessageRecord | Refused]
     answer: "Deferred[list[Outcome]]"
-    kept: "Sequence[MessageRecord] | Failure | None" = None
+    kept: "Sequence[Kept | None] | Failure | None" = None
     settled_ids: list[str] = attrs.Factory(list)
     """Messages settled while this turn was the last in line: what it, or one before it, was told by the
     store may be older than that."""
 
 
 class Publisher:
-    """Accepts messages without an end: each is sent at most once, to who is connected.
+    """Accepts messages: delivers what is due, and leaves what is not to the schedule.
 
     Messages are delivered in the order of the :meth:`publish` calls, whatever the order in which the
     store's commits are reported.
@@ -53,12 +64,14 @@ class Publisher:
         self,
         store: IMessageStore,
         delivery: IDelivery,
+        schedule: Schedule,
         now_ms: Callable[[], int],
         namespaces: Collection[str],
     ) -> None:
         """``now_ms`` is the store's clock; ``namespaces`` are all the node serves, ``/`` among them."""
         self._store = store
         self._delivery = delivery
+        self._schedule = schedule
         self._now_ms = now_ms
         self._parser = MessageParser(namespaces)
         self._line: deque[_Turn] = deque()
@@ -82,8 +95,26 @@ class Publisher:
             return succeed([each for each in read if isinstance(each, Refused)])
         turn = _Turn(read, Deferred())
         self._line.append(turn)
-        maybeDeferred(self._store.accept, records).addBoth(self._kept, turn)
+        Deferred.fromCoroutine(self._keep(records)).addBoth(self._kept, turn)
         return turn.answer
+
+    async def _keep(self, records: Sequence[MessageRecord]) -> list[Kept | None]:
+        """Have the store keep what is in time, and look for what is not: it may have come before."""
+        late = [record for record in records if record.state is State.EXPIRED]
+        new = [record for record in records if record.state is not State.EXPIRED]
+        # All calls at once: they are answered in this order.
+        accepting = self._store.accept(new) if new else None
+        earlier = [self._store.get(record.message.id) for record in late]
+        kept = iter([] if accepting is None else await accepting)
+        found = iter([await each for each in earlier])
+        results: list[Kept | None] = []
+        for record in records:
+            if record.state is not State.EXPIRED:
+                results.append(next(kept))
+            else:
+                known = next(found)
+                results.append(None if known is None else Kept(known[0]))
+        return results
 
     def _read(
         self, body: object, allowed: Collection[str] | None, now_ms: int
@@ -101,7 +132,7 @@ class Publisher:
             )
         return record
 
-    def _kept(self, kept: Sequence[MessageRecord] | Failure, turn: _Turn) -> None:
+    def _kept(self, kept: Sequence[Kept | None] | Failure, turn: _Turn) -> None:
         """The store answered one turn: serve all whose predecessors are served."""
         turn.kept = kept
         while self._line and self._line[0].kept is not None:
@@ -124,19 +155,34 @@ class Publisher:
         else:
             turn.answer.callback(outcomes)
 
-    def _outcome(self, posted: MessageRecord, stored: MessageRecord) -> Outcome:
-        if stored is posted:
-            return Accepted(self._deliver(posted), fresh=True)
-        if stored.digest != posted.digest:
+    def _outcome(self, posted: MessageRecord, kept: Kept | None) -> Outcome:
+        if kept is None:
+            return too_late(posted.message)
+        record = kept.record
+        if record is posted:
+            return Accepted(self._begin(posted, kept), fresh=True)
+        if record.digest != posted.digest:
             return Refused(
                 ErrorCode.CONFLICT,
                 f"there is another message with the id {shown(posted.message.id)}",
                 "id",
             )
-        return Accepted(self._unsettled.get(stored.message.id, stored), fresh=False)
+        return Accepted(self._unsettled.get(record.message.id, record), fresh=False)
+
+    def _begin(self, record: MessageRecord, kept: Kept) -> MessageRecord:
+        """Start a new message's life; return its record with what has come of it already."""
+        message = record.message
+        if record.state is State.SCHEDULED:
+            self._schedule.note_due(message.deliver_at_ms)
+            return record
+        if message.expires_at_ms is not None:
+            self._schedule.note_end(message.expires_at_ms)
+        delivered = self._deliver(record)
+        for ended in kept.superseded:
+            self._delivery.revoke(ended)
+        return delivered
 
     def _deliver(self, record: MessageRecord) -> MessageRecord:
-        """Deliver a new message and return its record with the receipts."""
         message = record.message
         try:
             sent = self._delivery.deliver(message)
@@ -145,9 +191,9 @@ class Publisher:
             return record
         if not sent:
             return record
-        settled = attrs.evolve(record, receipts=attrs.evolve(record.receipts, sent=sent))
+        settled = attrs.evolve(record, receipts=Receipts(sent=sent))
         self._unsettled[message.id] = settled
-        maybeDeferred(self._store.settle, settled).addBoth(self._settled, settled)
+        maybeDeferred(self._store.settle, message.id, sent).addBoth(self._settled, settled)
         return settled
 
     def _settled(self, result: object, record: MessageRecord) -> None:
