@@ -94,11 +94,10 @@ class Session:
         transport = self.transport
         if transport is None or self._state is State.CLOSING:
             return
-        self._drop_candidate()
         if transport.name == "websocket" or transport.writable:
-            self._part(CLOSE)
-            self._end(reason)
+            self._leave(transport, CLOSE, reason)
         else:
+            self._drop_candidate()
             if self._backlog is None:
                 # A late poll never gets a lone close packet (Engine.IO reference, polling close).
                 self._keep(NOOP)
@@ -133,15 +132,17 @@ class Session:
         upgrades = () if over_websocket else options.upgrades
         transport.send((open_packet(self.sid, upgrades, options),))
         self._file()
-        self._handler = handler = self._sessions.open_handler(self)
-        handler.opened()
+        handler = self._sessions.open_handler(self)
+        if self._state is not State.CLOSING:
+            self._handler = handler
+            handler.opened()
 
     def received(self, transport: ITransport, packet: Packet) -> None:
         """See :class:`.interfaces.ISession`."""
-        handler = self._handler
-        if transport is not self.transport:
-            if transport is self._candidate:
-                self._probe(packet)
+        handler, main = self._handler, self.transport
+        if transport is not main or main is None:
+            if transport is self._candidate and main is not None:
+                self._probe(transport, main, packet)
         elif handler is not None:
             kind = packet.type
             if kind is PacketType.MESSAGE:
@@ -150,7 +151,8 @@ class Session:
             elif kind is PacketType.PING or kind is PacketType.PONG:
                 self._take_beat(kind)
             elif kind is PacketType.CLOSE:
-                self._leave()
+                # A poll that is still held gets a noop (Engine.IO protocol, "Close").
+                self._leave(transport, NOOP, CloseReason.TRANSPORT_CLOSE)
             # OPEN, UPGRADE and NOOP mean nothing here and are ignored, as in the reference.
 
     def transport_drained(self, transport: ITransport) -> None:
@@ -176,9 +178,7 @@ class Session:
     def transport_broken(self, transport: ITransport, reason: CloseReason) -> None:
         """See :class:`.interfaces.ISession`."""
         if transport is self.transport:
-            self._drop_candidate()
-            self._part(CLOSE)
-            self._end(reason)
+            self._leave(transport, CLOSE, reason)
         elif transport is self._candidate:
             self._drop_candidate()
 
@@ -212,7 +212,7 @@ class Session:
         if self._poll_until <= now:
             self._poll_until = NEVER
             if transport.writable:
-                self._end_poll(now)
+                self._end_poll(transport, now)
         self._file()
 
     # The backlog.
@@ -272,12 +272,12 @@ class Session:
         self._heartbeat.pinged(now)
         self.send(PING)
 
-    def _end_poll(self, now: float) -> None:
+    def _end_poll(self, transport: ITransport, now: float) -> None:
         """No poll is held for longer than a ping interval (a balancer would cut it)."""
         if self._heartbeat.may_ping:
             self._ping(now)
-        elif self.transport is not None:
-            self.transport.send((NOOP,))
+        else:
+            transport.send((NOOP,))
 
     # The upgrade.
 
@@ -295,10 +295,8 @@ class Session:
             if self._probe_until < self.due:
                 self._file()
 
-    def _probe(self, packet: Packet) -> None:
-        candidate, transport = self._candidate, self.transport
-        if candidate is None or transport is None:
-            return
+    def _probe(self, candidate: ITransport, transport: ITransport, packet: Packet) -> None:
+        """A packet came on the ``candidate`` while ``transport`` is in use."""
         if self._state is State.PROBING and packet == _PROBE:
             self._advance(Event.PROBED)
             candidate.send((PROBE_PONG,))
@@ -327,20 +325,14 @@ class Session:
 
     # The end.
 
-    def _leave(self) -> None:
-        """The client said goodbye. A poll it still holds gets a noop (Engine.IO protocol, "Close")."""
+    def _leave(self, transport: ITransport, last: Outgoing, reason: CloseReason) -> None:
+        """End now: a WebSocket by its close, a poll that is held by ``last``."""
         self._drop_candidate()
-        self._part(NOOP)
-        self._end(CloseReason.TRANSPORT_CLOSE)
-
-    def _part(self, last: Outgoing) -> None:
-        """End the connection now: a WebSocket by its close, a poll that is held by ``last``."""
-        transport = self.transport
-        if transport is not None:
-            if transport.name == "websocket":
-                transport.close()
-            elif transport.writable:
-                transport.send((last,))
+        if transport.name == "websocket":
+            transport.close()
+        elif transport.writable:
+            transport.send((last,))
+        self._end(reason)
 
     def _end(self, reason: CloseReason) -> None:
         if self.transport is not None:

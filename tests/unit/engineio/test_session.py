@@ -7,6 +7,7 @@ from zope.interface.verify import verifyObject
 
 from reward_push.engineio.errors import CloseReason
 from reward_push.engineio.interfaces import ISession, ISessions, ITimed
+from reward_push.engineio.opening import Opening
 from reward_push.engineio.options import EngineOptions
 from reward_push.engineio.outgoing import message
 from reward_push.engineio.packet import Packet, PacketType
@@ -723,3 +724,51 @@ def test_no_payload_holds_more_packets_than_clients_decode() -> None:
     assert len(world.transport.sent) == 4
     assert len(world.transport.poll(world.session) or ()) == 14
     assert len(world.transport.poll(world.session) or ()) == 3
+
+
+def test_a_transport_that_reports_its_loss_while_it_is_closed_is_heard_once() -> None:
+    """One exit, whoever comes through it first."""
+    for end in ("evict", "leave"):
+        world = World("websocket")
+        lose = lambda world=world: world.session.transport_lost(world.transport)  # noqa: E731
+        world.transport.close = world.transport.fail = lose  # type: ignore[method-assign]
+        if end == "evict":
+            world.session.evict(CloseReason.FORCED_CLOSE)
+        else:
+            world.session.received(world.transport, CLOSE)
+        assert world.heard == ["opened", CloseReason.TRANSPORT_CLOSE]
+
+
+def test_an_upgrade_may_take_for_ever_when_its_limit_is_off() -> None:
+    """0 switches any limit off."""
+    world = World(options=EngineOptions(upgrade_timeout_s=0))
+    candidate = world.upgrading()
+    world.wheel.advance(40)
+    assert candidate.ended == []
+    world.session.received(candidate, UPGRADE)
+    assert world.session.transport is candidate
+
+
+def test_a_session_refused_by_its_own_handler_says_goodbye() -> None:
+    """The handler hears nothing of it."""
+    handlers = []
+
+    def open_handler(session: Session) -> Recorder:
+        handlers.append(Recorder(session))
+        session.close(CloseReason.FORCED_CLOSE)
+        return handlers[0]
+
+    registry = Registry(OPTIONS, FakeWheel(), open_handler)
+    session = registry.open(V4)
+    transport = FakeTransport("polling")
+    session.transport_opened(transport)
+    assert handlers[0].heard == []
+    assert transport.poll(session) == ["6", "1"]
+    assert registry.get(session.sid) is None
+
+
+def test_what_the_opening_request_said_is_kept_but_not_shown() -> None:
+    """It holds keys."""
+    opening = Opening({"apiKey": "in the query"}, "ApiKey in the header", "192.0.2.1")
+    assert opening.query["apiKey"] == "in the query"
+    assert repr(opening) == "Opening(address='192.0.2.1')"
