@@ -526,8 +526,12 @@ def test_nobody_is_not_told_anything() -> None:
     assert len(world.later) == 1
 
 
-def test_a_room_nobody_is_in_can_be_left() -> None:
-    """It changes nothing."""
+def test_rooms_are_left_one_by_one() -> None:
+    """Leaving one that nobody is in changes nothing."""
     rooms: Rooms[str] = Rooms()
-    rooms.leave("r", "member")
+    rooms.leave("r", "one")
     assert len(rooms) == 0
+    rooms.join("r", "one")
+    rooms.join("r", "two")
+    rooms.leave("r", "one")
+    assert rooms.members(["r"]) == ["two"]
