@@ -163,7 +163,9 @@ def test_the_path_with_and_without_a_slash(node: Node, path: str) -> None:
     assert client.poll() == '44/none,{"message":"Invalid namespace"}'
 
 
-@pytest.mark.parametrize("path", ["/", "/websocket", "/websockets//", "/websockets/x", "/socket.io/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/websocket", "/websockets//", "/websockets/x", "/socket.io/"]
+)
 def test_other_paths(node: Node, path: str) -> None:
     """They are not Engine.IO's."""
     assert request(node.port, "GET", f"{path}?EIO=4&transport=polling").status == 404

@@ -94,7 +94,9 @@ def test_revision_3_binary(echo: Echo, body: bytes, answer: bytes) -> None:
     assert got.headers["content-type"] == (OCTETS if answer[0] < 2 else PLAIN)
 
 
-@pytest.mark.parametrize("kind", ["application/octet-stream; charset=x", "Application/Octet-Stream"])
+@pytest.mark.parametrize(
+    "kind", ["application/octet-stream; charset=x", "Application/Octet-Stream"]
+)
 def test_revision_3_binary_by_another_name(echo: Echo, kind: str) -> None:
     """Its content type is a prefix, in any case."""
     assert echoed(echo, 3, "", FOUR_BYTES, kind).body == FOUR_BYTES
