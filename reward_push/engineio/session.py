@@ -92,7 +92,7 @@ class Session:
         ``close_grace_s``. python-socketio then stays away: to have a client come back, :meth:`evict`.
         """
         transport = self.transport
-        if transport is None or self._state is State.CLOSING:
+        if transport is None or self._closing:
             return
         if transport.name == "websocket" or transport.writable:
             self._leave(transport, CLOSE, reason)
@@ -133,7 +133,7 @@ class Session:
         transport.send((open_packet(self.sid, upgrades, options),))
         self._file()
         handler = self._sessions.open_handler(self)
-        if self._state is not State.CLOSING:
+        if not self._closing:
             self._handler = handler
             handler.opened()
 
@@ -161,7 +161,7 @@ class Session:
             return
         if self._backlog is not None:
             self._backlog.moved_at = self._sessions.wheel.now()
-            if self._flush() and self._state is State.CLOSING:
+            if self._flush() and self._closing:
                 self._forget()
                 return
         if transport.writable and transport.name == "polling":
@@ -196,7 +196,7 @@ class Session:
 
     def expire(self, now: float) -> None:
         """See :class:`.interfaces.ITimed`."""
-        if self._state is State.CLOSING:
+        if self._closing:
             self._forget()
             return
         if self._probe_until <= now:
@@ -218,7 +218,7 @@ class Session:
     # The backlog.
 
     def _keep(self, unit: Outgoing) -> None:
-        if self.transport is None or self._state is State.CLOSING:
+        if self.transport is None or self._closing:
             return
         backlog = self._backlog
         if backlog is None:
@@ -349,6 +349,10 @@ class Session:
         handler, self._handler = self._handler, None
         if handler is not None:
             handler.closed(reason)
+
+    @property
+    def _closing(self) -> bool:
+        return self._state is State.CLOSING
 
     def _advance(self, event: Event) -> None:
         self._state = advance(self._state, event)

@@ -103,7 +103,7 @@ def test_the_first_start_shows_two_keys_once_and_they_work(
         "data": 1,
     }
     assert node.call("/v1/messages", backend, message)["state"] == "done"
-    status, rest, err = node.end()
+    _, rest, err = node.end()
     assert not KEY.search(rest + err)
     assert "Traceback" not in said + rest + err
 
