@@ -9,6 +9,7 @@ import attrs
 from twisted.application.service import IService, MultiService
 from twisted.application.strports import service as listen_on
 from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
@@ -131,6 +132,13 @@ class Node(MultiService):
         self._wheel = wheel
         self._maintenance = LoopingCall(store.maintain)
         self._maintenance.clock = clock
+
+    def privilegedStartService(self) -> None:
+        """Listen. Raises :class:`StartError` when a port cannot be had."""
+        try:
+            super().privilegedStartService()
+        except CannotListenError as error:
+            raise StartError(f"listen: {error}") from error
 
     def startService(self) -> None:
         """Open the store, which nothing works without, and be ready."""

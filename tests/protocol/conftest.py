@@ -71,9 +71,17 @@ def echo(_import_path: None) -> Iterator[Echo]:
 
 
 @pytest.fixture(scope="session")
-def honest(node: Node) -> Iterator[Honest]:
-    """A client of ``node`` that others must not harm."""
-    client = Honest(node)
+def besieged(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node that is not patient with requests."""
+    options = ("--header-timeout=0.6", "--body-timeout=0.6")
+    with _running(tmp_path_factory.mktemp("besieged"), *options) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def honest(besieged: Node) -> Iterator[Honest]:
+    """A client of ``besieged`` that others must not harm."""
+    client = Honest(besieged)
     yield client
     client.close()
 

@@ -2,12 +2,12 @@
 
 import json
 import os
+import re
 import socket
 import struct
 from collections.abc import Sequence
 from itertools import cycle
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 PATIENCE_S = 10.0
 """A test that waits longer for an answer has failed."""
@@ -221,7 +221,7 @@ class Client:
         self.sid = handshake_of(self.opened.body)["sid"]
 
     def target(self, transport: str = "polling") -> str:
-        return f"{self.base}transport={transport}&sid={quote(self.sid)}"
+        return f"{self.base}transport={transport}&sid={self.sid}"
 
     def get(self) -> Answer:
         return request(self.port, "GET", self.target(), self.headers)
@@ -286,6 +286,13 @@ def open_websocket(
         first = client.text()
         assert first == "40" or first.startswith("44"), first
     return client
+
+
+def event_of(text: str, namespace: str = "/dropcodes") -> Any:
+    """Return the array in an event, with or without an ack id."""
+    match = re.fullmatch(rf"42{namespace},\d*(\[.*\])", text)
+    assert match is not None, text
+    return json.loads(match[1])
 
 
 def ws_query(eio: int | None) -> str:
