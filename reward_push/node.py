@@ -1,5 +1,6 @@
 """The composition root: every object of a node is made here, wired, started and stopped in order."""
 
+import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -24,8 +25,11 @@ from .engineio.registry import Registry
 from .errors import StartError
 from .first_keys import FirstKeys
 from .ops.health import Health
-from .rewards.delivery import SocketDelivery
+from .replay import Replay
+from .rewards.delivery import Delivery
 from .rewards.publisher import Publisher
+from .rewards.receipts import Receipts
+from .rewards.scheduler import Scheduler
 from .settings.model import HttpSettings, Settings
 from .socketio.decoder import Decoder, Limits
 from .socketio.server import Server
@@ -67,14 +71,18 @@ def build_node(settings: Settings, reactor: Any) -> IService:
 
     engine = settings.engine
     wheel = Wheel(reactor, tick_for(engine.ping_interval_s, engine.ping_timeout_s))
-    limits = Limits(attachment_bytes=engine.max_packet_bytes)
+    limits = Limits(attachment_bytes=engine.max_packet_bytes or sys.maxsize)
     server = Server(
         wheel,
         lambda call: reactor.callLater(0, call),
         connect_timeout_s=settings.connect_timeout_s,
         new_decoder=lambda: Decoder(limits),
     )
-    audience = Audience(keys)
+    receipts = Receipts(store, reactor, _now_ms)
+    delivery = Delivery(server, store, receipts, _now_ms)
+    scheduler = Scheduler(store, delivery, receipts, reactor, _now_ms)
+    replay = Replay(store, receipts, delivery, _now_ms)
+    audience = Audience(keys, store, delivery, replay, _now_ms)
     for name in settings.namespaces:
         audience.attend(server.namespace(name))
     registry = Registry(engine, wheel, server.open_client, settings.node_id)
@@ -84,7 +92,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     )
     health.watch(store.healthy)
     api = build_api(
-        publisher=Publisher(store, SocketDelivery(server, _now_ms), _now_ms, settings.namespaces),
+        publisher=Publisher(store, delivery, scheduler, _now_ms, settings.namespaces),
         keys=keys,
         health=health,
         namespaces=settings.namespaces,
@@ -102,7 +110,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         body_timeout_s=http.body_timeout_s,
     )
     site = build_site(root, options, root, reactor)
-    node = Node(store, registry, resource, health, wheel, reactor)
+    node = Node(store, scheduler, receipts, registry, resource, health, wheel, reactor)
     for description in settings.listen:
         listen_on(with_backlog(description), site, reactor).setServiceParent(node)
     return node
@@ -111,13 +119,15 @@ def build_node(settings: Settings, reactor: Any) -> IService:
 class Node(MultiService):
     """A running node. Its children are the ports it listens on.
 
-    Started: ports (a port that cannot be had stops the start), store, ready. Stopped: no longer
-    ready, no handshakes, clients sent away, ports, store, wheel.
+    Started: ports (a port that cannot be had stops the start), store, schedule, ready. Stopped: no
+    longer ready, no handshakes, schedule, clients sent away, ports, receipts, store, wheel.
     """
 
     def __init__(
         self,
         store: SQLiteStore,
+        scheduler: Scheduler,
+        receipts: Receipts,
         registry: Registry,
         resource: EngineResource,
         health: Health,
@@ -126,6 +136,8 @@ class Node(MultiService):
     ) -> None:
         super().__init__()
         self._store = store
+        self._scheduler = scheduler
+        self._receipts = receipts
         self._registry = registry
         self._resource = resource
         self._health = health
@@ -148,6 +160,7 @@ class Node(MultiService):
             raise StartError(f"store: {error}") from error
         super().startService()
         self._maintenance.start(MAINTENANCE_S)
+        self._scheduler.start()
         self._health.started()
 
     def stopService(self) -> "Deferred[None]":
@@ -157,11 +170,13 @@ class Node(MultiService):
     async def _stop(self) -> None:
         self._health.draining()
         self._resource.draining = True
+        await self._scheduler.stop()
         for session in self._registry:
             session.evict(CloseReason.SHUTTING_DOWN)
         await super().stopService()
         if self._maintenance.running:
             self._maintenance.stop()
+        self._receipts.flush()
         await self._store.stop()
         self._wheel.stop()
 
