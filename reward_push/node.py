@@ -28,7 +28,7 @@ from .ops.health import Health
 from .replay import Replay
 from .rewards.delivery import Delivery
 from .rewards.publisher import Publisher
-from .rewards.receipts import Receipts
+from .rewards.receipts import ReceiptBuffer
 from .rewards.scheduler import Scheduler
 from .settings.model import HttpSettings, Settings
 from .socketio.decoder import Decoder, Limits
@@ -78,9 +78,9 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         connect_timeout_s=settings.connect_timeout_s,
         new_decoder=lambda: Decoder(limits),
     )
-    receipts = Receipts(store, reactor, _now_ms)
+    receipts = ReceiptBuffer(store, reactor)
     delivery = Delivery(server, store, receipts, _now_ms)
-    scheduler = Scheduler(store, delivery, receipts, reactor, _now_ms)
+    scheduler = Scheduler(store, delivery, reactor, _now_ms, flush=receipts.flush)
     replay = Replay(store, receipts, delivery, _now_ms)
     audience = Audience(keys, store, delivery, replay, _now_ms)
     for name in settings.namespaces:
@@ -91,8 +91,12 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         settings.node_id, version=version("reward-push"), connections=lambda: len(registry)
     )
     health.watch(store.healthy)
+    health.watch(scheduler.trouble)
+    health.watch(receipts.trouble)
     api = build_api(
-        publisher=Publisher(store, delivery, scheduler, _now_ms, settings.namespaces),
+        publisher=Publisher(
+            store, delivery, scheduler, _now_ms, settings.namespaces, flush=receipts.flush
+        ),
         keys=keys,
         health=health,
         namespaces=settings.namespaces,
@@ -127,7 +131,7 @@ class Node(MultiService):
         self,
         store: SQLiteStore,
         scheduler: Scheduler,
-        receipts: Receipts,
+        receipts: ReceiptBuffer,
         registry: Registry,
         resource: EngineResource,
         health: Health,
@@ -176,7 +180,7 @@ class Node(MultiService):
         await super().stopService()
         if self._maintenance.running:
             self._maintenance.stop()
-        self._receipts.flush()
+        await self._receipts.stop()
         await self._store.stop()
         self._wheel.stop()
 

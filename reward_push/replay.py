@@ -15,7 +15,7 @@ from .access.interfaces import StoreUnavailable
 from .engineio.outgoing import Outgoing
 from .rewards.delivery import Delivery
 from .rewards.interfaces import IMessageStore
-from .rewards.receipts import Receipts
+from .rewards.receipts import ReceiptBuffer
 from .socketio.socket import Socket
 
 PAGE = 100
@@ -30,7 +30,7 @@ class Replay:
     def __init__(
         self,
         store: IMessageStore,
-        receipts: Receipts,
+        receipts: ReceiptBuffer,
         delivery: Delivery,
         now_ms: Callable[[], int],
     ) -> None:

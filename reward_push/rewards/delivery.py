@@ -17,7 +17,7 @@ from .instants import to_rfc3339
 from .interfaces import Ended, IDelivery, IMessageStore, Reason
 from .member import Member
 from .message import Message
-from .receipts import Receipts
+from .receipts import ReceiptBuffer
 from .rooms import rooms_of
 
 MAX_UNENDED = 10_000
@@ -46,17 +46,18 @@ def member_in(handler: Any, namespace: str) -> Member | None:
 class LiveMessage:
     """A message that is being delivered: its event, and who notes how far it comes."""
 
-    __slots__ = ("_receipts", "event", "message")
+    __slots__ = ("_now_ms", "_receipts", "event", "message")
 
     def __init__(
         self,
         message: Message,
         broadcaster: IBroadcaster,
-        receipts: Receipts,
+        receipts: ReceiptBuffer,
         now_ms: Callable[[], int],
     ) -> None:
         self.message = message
         self._receipts = receipts
+        self._now_ms = now_ms
         self.event: Any = broadcaster.late(
             message.namespace,
             message.event,
@@ -71,13 +72,13 @@ class LiveMessage:
         """See :class:`..engineio.interfaces.ITracker`."""
         member = member_in(handler, self.message.namespace)
         if member is not None:
-            self._receipts.sent(self.message.id, member.device.number)
+            self._receipts.sent(self.message.id, member.device.number, self._now_ms())
 
     def delivered(self, handler: Any) -> None:
         """See :class:`..engineio.interfaces.ITracker`."""
         member = member_in(handler, self.message.namespace)
         if member is not None:
-            self._receipts.delivered(self.message.id, member.device.number)
+            self._receipts.delivered(self.message.id, member.device.number, self._now_ms())
 
 
 @implementer(ITracker)
@@ -113,7 +114,7 @@ class Delivery:
         self,
         broadcaster: IBroadcaster,
         store: IMessageStore,
-        receipts: Receipts,
+        receipts: ReceiptBuffer,
         now_ms: Callable[[], int],
     ) -> None:
         self._broadcaster = broadcaster
@@ -189,8 +190,8 @@ class Delivery:
             return
         socket.client.session.proved_through(live)
         device = socket.user.device.number
-        if not message.once or message.expires_at_ms is None:
-            self._receipts.acked(message.id, device)
+        if not message.once:
+            self._receipts.acked(message.id, device, self._now_ms())
             return
         # The store judges who was first; it has to know before who had the message at all.
         self._receipts.flush()

@@ -141,7 +141,7 @@ class IMessageStore(Interface):
     def accept(records: Sequence[MessageRecord]) -> "Deferred[list[Kept]]":
         """Commit each record whose id is not known yet, all in one transaction, in order.
 
-        Records come as ``scheduled``, ``live`` or ``done``. A live one with ``replace`` ends
+        Records come as ``scheduled``, ``live`` or ``done``. A live or done one with ``replace`` ends
         (``cancelled``, reason ``replaced``) every other live message of equal namespace, audience and
         ``replace``; so of two in one call the second supersedes the first. An id that comes twice is
         new once.
@@ -157,7 +157,7 @@ class IMessageStore(Interface):
 
         One whose end is not after ``now_ms`` becomes ``expired``. One without an end becomes
         ``expired`` when it was due before ``missed_before_ms`` (no node ran), else ``done``. All
-        others become ``live`` and supersede as in :meth:`accept`.
+        others become ``live``. What becomes live or done supersedes as in :meth:`accept`.
         """
 
     def expire(now_ms: int, limit: int) -> "Deferred[list[Ended]]":
@@ -177,8 +177,9 @@ class IMessageStore(Interface):
     def take(message_id: str, device: int, now_ms: int) -> "Deferred[Ended | None]":
         """A device acknowledges a ``once`` message: the first has it.
 
-        The winner's receipt becomes ``acked`` and the message ``done``; ``None`` for everybody else,
-        whose receipts stay as they are.
+        The winner's receipt becomes ``acked`` and the message, live until now, ``done``. A message
+        without an end is done already; it is taken all the same, as long as nobody has. ``None`` for
+        everybody else, whose receipts stay as they are, and after any other end.
         """
 
     def get(message_id: str) -> "Deferred[tuple[MessageRecord, list[DeviceReceipt]] | None]":

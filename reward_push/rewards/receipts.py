@@ -1,120 +1,272 @@
-"""How far messages have come with each device, on its way to the store.
+"""Receipts on their way to the store: collected in memory, committed in batches behind the broadcast.
 
-A broadcast does not wait for its receipts: they are collected here and committed in batches behind it. A
-receipt lost in a crash makes a message come again, which is allowed; it never makes one be lost.
+What is lost of them when a node dies costs little: a message may come again to a device that had it.
 """
 
-from collections.abc import Callable, Set
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall
+import attrs
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from .interfaces import IMessageStore, Level, Receipt
 
-BATCH_S = 0.05
-"""How long receipts are collected before they are committed."""
-
+COMMIT_AFTER_S = 0.05
+"""How long a receipt waits for others."""
+BATCH = 2_000
+"""Receipts in one call to the store, and how many make it called before the time."""
+MAX_WAITING = 200_000
+"""Receipts held while the store is away or slow, some 200 bytes each; then the least important go."""
 RETRY_S = 0.5
-"""How long a batch that could not be committed waits for its next try."""
 
-MAX_PENDING = 200_000
-"""Receipts kept while the store is away. Beyond it those of the oldest messages are given up."""
+_new = tuple.__new__
+_SENT = Level.SENT
 
-_Batch = dict[str, dict[int, Level]]
-"""Message id → device number → level."""
+Pending = dict[str, dict[int, Receipt]]
+"""Message id → device's number → its furthest receipt. Older messages first."""
 
 
-class Receipts:
-    """Collects receipts and commits them. A level never goes back."""
+@attrs.define(eq=False)
+class _Batch:
+    """Receipts on their way."""
+
+    receipts: Mapping[str, list[Receipt]]
+    size: int
+    waiters: "list[Deferred[None]]" = attrs.Factory(list)
+
+
+class ReceiptBuffer:
+    """Takes receipts as they come and hands them to the store in their order.
+
+    A call of the store at a time, unless :meth:`flush` asks for more. When the store fails, receipts are
+    kept for the next attempt; above ``max_waiting`` those that say ``sent`` are dropped first, and older
+    messages' before newer ones'.
+    """
 
     _log = Logger()
 
-    def __init__(self, store: IMessageStore, clock: Any, now_ms: Callable[[], int]) -> None:
-        """``clock`` is an ``IReactorTime``; ``now_ms`` the store's clock."""
+    def __init__(
+        self,
+        store: IMessageStore,
+        clock: IReactorTime,
+        *,
+        batch: int = BATCH,
+        max_waiting: int = MAX_WAITING,
+    ) -> None:
         self._store = store
         self._clock = clock
-        self._now_ms = now_ms
-        self._pending: _Batch = {}
-        self._count = 0
-        self._under_way: list[_Batch] = []
-        self._call: IDelayedCall | None = None
+        self._batch = batch
+        self._max_waiting = max_waiting
+        self._pending: Pending = {}
+        self._size = 0
+        self._look_at = batch
+        """At this size of ``_pending`` something has to be done."""
+        self._on_their_way: list[_Batch] = []
+        self._timer: IDelayedCall | None = None
+        self._stopped = False
+        self._reason: str | None = None
+        """Why the last attempt failed; until the next nothing is tried."""
+        self.dropped = 0
+        """Receipts given up since the start."""
 
-    def sent(self, message_id: str, device: int) -> None:
-        """A message was written to a device's transport."""
-        self._note(message_id, device, Level.SENT)
+    def sent(self, message_id: str, device: int, at_ms: int) -> None:
+        """The message was written to the device's transport."""
+        noted = self._pending.get(message_id)
+        if noted is None:
+            noted = self._begin(message_id)
+        if device not in noted:
+            noted[device] = _new(Receipt, (device, _SENT, at_ms))
+            self._size += 1
+            if self._size >= self._look_at:
+                self._crowded()
 
-    def delivered(self, message_id: str, device: int) -> None:
-        """Its transport has proved that it arrived."""
-        self._note(message_id, device, Level.DELIVERED)
+    def sent_to_all(self, message_id: str, devices: Iterable[int], at_ms: int) -> None:
+        """The message was written to all these devices' transports: the fast way for a broadcast."""
+        noted = self._pending.get(message_id)
+        if noted is None:
+            noted = self._begin(message_id)
+        before = len(noted)
+        fresh = {device: _new(Receipt, (device, _SENT, at_ms)) for device in devices}
+        if before:
+            fresh.update(noted)
+        noted.update(fresh)
+        self._size += len(noted) - before
+        if self._size >= self._look_at:
+            self._crowded()
 
-    def acked(self, message_id: str, device: int) -> None:
-        """The plugin has acknowledged it."""
-        self._note(message_id, device, Level.ACKED)
+    def delivered(self, message_id: str, device: int, at_ms: int) -> None:
+        """The device's transport has proved that the message arrived."""
+        self._raise(message_id, Receipt(device, Level.DELIVERED, at_ms))
 
-    def devices(self, message_id: str) -> Set[int]:
-        """Return the devices with receipts that the store may not know of yet."""
-        found: set[int] = set(self._pending.get(message_id, ()))
-        for batch in self._under_way:
-            found.update(batch.get(message_id, ()))
+    def acked(self, message_id: str, device: int, at_ms: int) -> None:
+        """The plugin has acknowledged the message. Under ``once``, that is for the store's ``take``."""
+        self._raise(message_id, Receipt(device, Level.ACKED, at_ms))
+
+    def devices(self, message_id: str) -> set[int]:
+        """Return the devices of which the store may not know yet that they had the message."""
+        found = set(self._pending.get(message_id, ()))
+        for batch in self._on_their_way:
+            found.update(receipt.device for receipt in batch.receipts.get(message_id, ()))
         return found
 
     def flush(self) -> "Deferred[None]":
-        """Hand everything to the store now; fires when it is committed, or could not be.
+        """Hand over everything now; fire when it is committed. Never fails.
 
-        As the store works in order, whatever it is asked after this call is answered in full knowledge
-        of these receipts.
+        Whatever is asked of the store after this call, without waiting, sees the receipts noted before
+        it: the store does its work in order. While the store is away this does nothing.
         """
-        if self._call is not None:
-            self._call.cancel()
-            self._call = None
-        if not self._pending:
+        while self._pending and self._reason is None:
+            self._commit()
+        if not self._on_their_way:
             return succeed(None)
-        batch, self._pending, self._count = self._pending, {}, 0
-        self._under_way.append(batch)
-        at_ms = self._now_ms()
-        committed = self._store.note(
-            {
-                message_id: [Receipt(device, level, at_ms) for device, level in devices.items()]
-                for message_id, devices in batch.items()
-            }
-        )
-        return committed.addBoth(self._noted, batch)
+        waiter: Deferred[None] = Deferred()
+        self._on_their_way[-1].waiters.append(waiter)
+        return waiter
 
-    def _note(self, message_id: str, device: int, level: Level) -> None:
-        devices = self._pending.get(message_id)
-        if devices is None:
-            devices = self._pending[message_id] = {}
-            if self._call is None:
-                self._call = self._clock.callLater(BATCH_S, self._due)
-        before = devices.get(device)
-        if before is None:
-            devices[device] = level
-            self._count += 1
-            if self._count > MAX_PENDING:
-                self._give_up_oldest()
-        elif before < level:
-            devices[device] = level
+    def stop(self) -> "Deferred[None]":
+        """Try once more to commit everything, also after a failure; then nothing more is tried."""
+        self._reason = None
+        self._stopped = True
+        flushed = self.flush()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        return flushed
+
+    def trouble(self) -> str | None:
+        """Return why receipts are not being kept now, or ``None``."""
+        return None if self._reason is None else f"receipts wait for the store: {self._reason}"
+
+    def __len__(self) -> int:
+        """Return how many receipts are held, also those on their way."""
+        return self._size + self._away()
+
+    def _begin(self, message_id: str) -> dict[int, Receipt]:
+        if self._timer is None and not self._on_their_way:
+            self._wait(COMMIT_AFTER_S)
+        noted = self._pending[message_id] = {}
+        return noted
+
+    def _raise(self, message_id: str, receipt: Receipt) -> None:
+        noted = self._pending.get(message_id)
+        if noted is None:
+            noted = self._begin(message_id)
+        earlier = noted.get(receipt.device)
+        if earlier is None:
+            noted[receipt.device] = receipt
+            self._size += 1
+            if self._size >= self._look_at:
+                self._crowded()
+        elif receipt.level > earlier.level:
+            noted[receipt.device] = receipt
+
+    def _away(self) -> int:
+        return sum(each.size for each in self._on_their_way)
+
+    def _wait(self, seconds: float) -> None:
+        if not self._stopped:
+            self._timer = self._clock.callLater(seconds, self._due)
 
     def _due(self) -> None:
-        self._call = None
-        self.flush()
+        self._timer = None
+        self._reason = None
+        if self._pending and not self._on_their_way:
+            self._commit()
+
+    def _crowded(self) -> None:
+        """Much waits: commit it if that can be done now, else stay within bounds."""
+        if self._reason is None and not self._on_their_way:
+            self._commit()
+        else:
+            self._shed()
+
+    def _commit(self) -> None:
+        """Hand the oldest receipts to the store, up to a batch."""
+        batch = self._take()
+        if not batch.size:
+            return
+        self._on_their_way.append(batch)
+        self._set_mark()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        maybeDeferred(self._store.note, batch.receipts).addBoth(self._noted, batch)
+
+    def _take(self) -> _Batch:
+        taken: dict[str, list[Receipt]] = {}
+        left = self._batch
+        while left and self._pending:
+            message_id, noted = next(iter(self._pending.items()))
+            receipts = list(islice(noted.values(), left))
+            if len(receipts) == len(noted):
+                del self._pending[message_id]
+            else:
+                for receipt in receipts:
+                    del noted[receipt.device]
+            if receipts:
+                taken[message_id] = receipts
+                left -= len(receipts)
+        size = self._batch - left
+        self._size -= size
+        return _Batch(taken, size)
 
     def _noted(self, result: object, batch: _Batch) -> None:
-        self._under_way.remove(batch)
-        if not isinstance(result, Failure):
-            return
-        self._log.warn("receipts wait for the store: {reason}", reason=result.getErrorMessage())
-        later, self._pending, self._count = self._pending, {}, 0
-        for each in (batch, later):
-            for message_id, devices in each.items():
-                for device, level in devices.items():
-                    self._note(message_id, device, level)
-        if self._call is not None:
-            self._call.reset(RETRY_S)
+        self._on_their_way.remove(batch)
+        if isinstance(result, Failure):
+            self._give_back(batch)
+            if self._reason is None:
+                self._reason = result.getErrorMessage()
+                self._log.warn("receipts could not be kept: {reason}", reason=self._reason)
+        self._set_mark()
+        if self._size >= self._look_at:
+            self._shed()
+        if self._pending and not self._on_their_way and self._timer is None:
+            if self._reason is not None:
+                self._wait(RETRY_S)
+            elif self._size >= self._batch:
+                self._commit()
+            else:
+                self._wait(COMMIT_AFTER_S)
+        for waiter in batch.waiters:
+            waiter.callback(None)
 
-    def _give_up_oldest(self) -> None:
-        oldest = next(iter(self._pending))
-        self._count -= len(self._pending.pop(oldest))
+    def _give_back(self, batch: _Batch) -> None:
+        """Put receipts in front of those that came meanwhile; a level does not go back."""
+        merged: Pending = {
+            message_id: {receipt.device: receipt for receipt in receipts}
+            for message_id, receipts in batch.receipts.items()
+        }
+        for message_id, noted in self._pending.items():
+            older = merged.setdefault(message_id, {})
+            for device, receipt in noted.items():
+                earlier = older.get(device)
+                if earlier is None or receipt.level > earlier.level:
+                    older[device] = receipt
+        self._pending = merged
+        self._size = sum(map(len, merged.values()))
+
+    def _set_mark(self) -> None:
+        free = self._reason is None and not self._on_their_way
+        self._look_at = self._batch if free else max(1, self._max_waiting - self._away())
+
+    def _shed(self) -> None:
+        """Give up a tenth of what may wait, so that this is not done for every receipt."""
+        surplus = self._size - max(0, self._max_waiting * 9 // 10 - self._away())
+        for least in (_SENT, Level.ACKED):
+            for message_id in list(self._pending):
+                if surplus <= 0:
+                    return
+                noted = self._pending[message_id]
+                going = list(
+                    islice((each for each, it in noted.items() if it.level <= least), surplus)
+                )
+                for device in going:
+                    del noted[device]
+                if not noted:
+                    del self._pending[message_id]
+                surplus -= len(going)
+                self._size -= len(going)
+                self.dropped += len(going)

@@ -1,42 +1,41 @@
-"""What happens by itself: messages become due, and end.
+"""The schedule: wakes for the next message that is due and for the next that ends.
 
-Two clocks. Wall time, the store's clock, alone decides whether something is due. The reactor's clock only
-wakes us, never for longer than :data:`MAX_SLEEP_S`, and then wall time is read again: so a wall clock that
-is set, forward or back, makes nothing early, lost or double.
-
-A due message is claimed in the store a little ahead (:data:`LEAD_MS`), so that the commit is over when its
-moment comes. Only what was just claimed is held in memory; everything else waits in the store.
+Two clocks. What is due is decided by the wall clock alone, which may be stepped at any time and is read
+again at each wake; the reactor's clock, which must be a monotonic one, only wakes. Nothing is asked of
+the store at a fixed rate: it tells when it wants to be asked again. In memory is only what is about to
+be delivered.
 """
 
-from bisect import insort
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from .interfaces import Due, IDelivery, IMessageStore
+from .interfaces import Agenda, Due, Ended, IDelivery, IMessageStore
 from .message import State
-from .receipts import Receipts
 
 LEAD_MS = 20
-"""How much ahead of its moment a message is claimed."""
-
-LIMIT = 500
-"""Messages claimed, and ended, in one step."""
-
+"""A message is claimed this early, so that the commit is over when it is due."""
+CLAIM_AHEAD_MS = 30
+"""What is due by then is claimed along: at most a hundred commits a second."""
+CLAIM_LIMIT = 1_000
+"""Messages claimed, or ended, in one call. At most twice as many are held."""
 MAX_SLEEP_S = 1.0
-"""How late a wall clock that was set forward is noticed."""
-
-RETRY_S = 0.5
-"""How long to wait when the store is away."""
-
-_NEVER = float("inf")
+"""A wall clock that was stepped forward is noticed after this long."""
+RETRY_S = 0.25
+"""The pause after the store has failed."""
 
 
 class Scheduler:
-    """Delivers what becomes due and takes back what ends, for as long as it runs."""
+    """Delivers scheduled messages at their moment, never early, and takes back those that have ended.
+
+    What the store says has ended while it waited here for its last milliseconds is not delivered. So of
+    two messages with one ``replace`` that are due within ``CLAIM_AHEAD_MS`` only one may be shown: the
+    one that the store took last.
+    """
 
     _log = Logger()
 
@@ -44,157 +43,264 @@ class Scheduler:
         self,
         store: IMessageStore,
         delivery: IDelivery,
-        receipts: Receipts,
-        clock: Any,
+        clock: IReactorTime,
         now_ms: Callable[[], int],
-        observe_lateness: Callable[[int], object] | None = None,
+        *,
+        flush: Callable[[], object] | None = None,
+        observe_lateness_ms: Callable[[int], object] | None = None,
+        limit: int = CLAIM_LIMIT,
     ) -> None:
-        """``clock`` is an ``IReactorTime``, ``now_ms`` the store's clock.
+        """``clock`` is monotonic, ``now_ms`` the wall clock in epoch milliseconds.
 
-        ``observe_lateness`` is told by how many milliseconds each scheduled message was late.
+        ``flush`` is called before messages are ended, so that the store knows who had them
+        (:meth:`.receipts.ReceiptBuffer.flush`). ``observe_lateness_ms`` is told of each delivery.
         """
         self._store = store
         self._delivery = delivery
-        self._receipts = receipts
         self._clock = clock
         self._now_ms = now_ms
-        self._observe_lateness = observe_lateness
+        self._flush = flush or (lambda: None)
+        self._observe = observe_lateness_ms or (lambda _lateness_ms: None)
+        self._limit = limit
         self._running = False
-        self._started_ms = 0
-        self._next_ms = _NEVER
-        self._wake: IDelayedCall | None = None
-        self._working: Deferred[None] | None = None
-        self._claimed: list[tuple[int, int, Due]] = []
-        self._claims = 0
-        self._delivering: IDelayedCall | None = None
-
-    # Its life.
+        self._next_due_ms: int | None = None
+        self._next_end_ms: int | None = None
+        # Nothing due later than this was missed: a node ran. Earlier only by a wall clock set back.
+        self._missed_before_ms = 0
+        self._claimed: dict[str, Due] = {}
+        self._queue: list[tuple[int, int, str]] = []
+        """A heap of ``(deliver_at, count, id)``; ids that are not in ``_claimed`` any more are passed."""
+        self._count = 0
+        self._wake_call: IDelayedCall | None = None
+        self._wake_at_s = 0.0
+        self._asking = False
+        self._pause_until_s = 0.0
+        self._reason: str | None = None
+        self._caught_up: list[Deferred[None]] = []
+        self._stopped: list[Deferred[None]] = []
 
     def start(self) -> "Deferred[None]":
-        """Catch up with what became due while no node ran, then keep on; fires when caught up."""
+        """Begin; fire when everything that was due or had ended while no node ran is seen to.
+
+        While the store is away that waits, and so does everything. A stop fires it, too.
+        """
         self._running = True
-        self._started_ms = self._now_ms()
-        return self._work_now()
+        self._missed_before_ms = self._now_ms()
+        # What the store has is not known yet: ask.
+        self._next_due_ms = self._next_end_ms = 0
+        waiter: Deferred[None] = Deferred()
+        self._caught_up.append(waiter)
+        self._wake()
+        return waiter
 
     def stop(self) -> "Deferred[None]":
-        """Do nothing more; fires when the store owes no answer. What is claimed but not yet due stays live
-        in the store, and reaches its devices when they come back.
+        """Claim nothing more; fire when what was claimed is delivered.
+
+        That takes as long as a call of the store that is under way and ``CLAIM_AHEAD_MS``. What is not
+        due then, because the wall clock was set back, is left to the replay after the next start.
         """
-        self._running = False
-        for call in (self._wake, self._delivering):
-            if call is not None:
-                call.cancel()
-        self._wake = self._delivering = None
-        self._claimed.clear()
-        return self._working or succeed(None)
+        if not self._running and not self._stopped:
+            return succeed(None)
+        waiter: Deferred[None] = Deferred()
+        self._stopped.append(waiter)
+        if self._running:
+            self._running = False
+            _fire(self._caught_up)
+            if not self._asking:
+                self._finish()
+        return waiter
 
-    # What others tell.
+    def note_due(self, deliver_at_ms: int) -> None:
+        """A message was scheduled: the store has to be asked in time."""
+        self._clock_read()
+        if self._next_due_ms is None or deliver_at_ms < self._next_due_ms:
+            self._next_due_ms = deliver_at_ms
+            self._arm()
 
-    def note_due(self, at_ms: int) -> None:
-        """A message was scheduled for ``at_ms``."""
-        self._note(at_ms - LEAD_MS)
-
-    def note_end(self, at_ms: int) -> None:
-        """A live message ends at ``at_ms``."""
-        self._note(at_ms)
+    def note_end(self, expires_at_ms: int) -> None:
+        """A message with an end became live."""
+        if self._next_end_ms is None or expires_at_ms < self._next_end_ms:
+            self._next_end_ms = expires_at_ms
+            self._arm()
 
     def cancelled(self, message_id: str) -> None:
-        """A message was taken back: it is not delivered, should it be on the point of it."""
-        self._claimed = [each for each in self._claimed if each[2].record.message.id != message_id]
+        """The message has ended in the store: if it waits here, it is not delivered."""
+        due = self._claimed.pop(message_id, None)
+        if due is not None:
+            # It has superseded others all the same.
+            self._revoke_all(due.superseded)
 
-    # Waking up.
+    def trouble(self) -> str | None:
+        """Return why the schedule stands still, or ``None``."""
+        return None if self._reason is None else f"the schedule waits for the store: {self._reason}"
 
-    def _note(self, at_ms: float) -> None:
-        if at_ms < self._next_ms:
-            self._next_ms = at_ms
-            self._sleep()
-
-    def _sleep(self) -> None:
-        """Set the timer for what comes next; with nothing to come there is none."""
-        if self._wake is not None:
-            self._wake.cancel()
-            self._wake = None
-        if self._running and self._working is None and self._next_ms != _NEVER:
-            delay_s = (self._next_ms - self._now_ms()) / 1000
-            self._wake = self._clock.callLater(min(max(delay_s, 0.0), MAX_SLEEP_S), self._woken)
-
-    def _woken(self) -> None:
-        self._wake = None
-        if self._now_ms() >= self._next_ms:
-            self._work_now()
-        else:
-            self._sleep()
-
-    # Working.
-
-    def _work_now(self) -> "Deferred[None]":
-        if self._working is None:
-            self._working = done = Deferred()
-            Deferred.fromCoroutine(self._work()).addBoth(self._worked, done)
-        return self._working or succeed(None)
-
-    def _worked(self, result: object, done: "Deferred[None]") -> None:
-        self._working = None
-        self._sleep()
-        done.callback(None)
-
-    async def _work(self) -> None:
-        try:
-            # What is noted while the store is asked may not be in its answer: it counts again.
-            self._next_ms = _NEVER
-            while self._running and await self._step():
-                pass
-            agenda = await self._store.agenda()
-            if agenda.next_due_ms is not None:
-                self._next_ms = min(self._next_ms, agenda.next_due_ms - LEAD_MS)
-            if agenda.next_end_ms is not None:
-                self._next_ms = min(self._next_ms, agenda.next_end_ms)
-        except Exception as error:
-            # Whatever it is, the schedule must go on. Nothing is lost: it is all still in the store.
-            self._log.warn("the schedule waits for the store: {error}", error=error)
-            self._next_ms = min(self._next_ms, self._now_ms() + RETRY_S * 1000)
-
-    async def _step(self) -> bool:
-        """Claim and end one portion; return whether there may be more."""
+    def _clock_read(self) -> int:
+        """Read the wall clock. What becomes due from now on is not missed, wherever the clock was set."""
         now_ms = self._now_ms()
-        due = await self._store.claim(now_ms, now_ms + LEAD_MS, self._started_ms, LIMIT)
-        for each in due:
-            if each.record.state is not State.EXPIRED:
-                self._claims += 1
-                moment_ms = each.record.message.deliver_at_ms
-                insort(self._claimed, (moment_ms, self._claims, each))
+        self._missed_before_ms = min(self._missed_before_ms, now_ms)
+        return now_ms
+
+    def _wake(self) -> None:
+        """Do what the time has come for. Called by the timer only, and at the start."""
+        self._wake_call = None
         self._deliver_due()
-        # Whoever had a message is told of its end: the store has to know who that is.
-        self._receipts.flush()
-        ended = await self._store.expire(self._now_ms(), LIMIT)
-        for end in ended:
-            self._delivery.revoke(end)
-        return len(due) == LIMIT or len(ended) == LIMIT
+        if self._running and not self._asking and self._clock.seconds() >= self._pause_until_s:
+            now_ms = self._clock_read()
+            due = _is_by(self._next_due_ms, now_ms + LEAD_MS) and self._has_room()
+            over = _is_by(self._next_end_ms, now_ms)
+            if due or over:
+                self._ask(now_ms, due=due, over=over)
+        self._arm()
+
+    def _has_room(self) -> bool:
+        return len(self._claimed) < self._limit
+
+    def _arm(self) -> None:
+        """Set the timer for the next thing to do."""
+        delay_s = self._delay_s(self._now_ms())
+        if delay_s is None:
+            return
+        wake_at_s = self._clock.seconds() + delay_s
+        if self._wake_call is not None:
+            if self._wake_at_s <= wake_at_s:
+                return
+            self._wake_call.cancel()
+        self._wake_at_s = wake_at_s
+        self._wake_call = self._clock.callLater(delay_s, self._wake)
+
+    def _delay_s(self, now_ms: int) -> float | None:
+        """Return in how many seconds to look again; ``None``: not by ourselves."""
+        delays_s = []
+        if self._queue:
+            delays_s.append((self._queue[0][0] - now_ms) / 1000)
+        if self._running and not self._asking:
+            # Until the store has answered nothing is asked; its answer arms the timer.
+            asks = []
+            if self._next_due_ms is not None and self._has_room():
+                asks.append((self._next_due_ms - LEAD_MS - now_ms) / 1000)
+            if self._next_end_ms is not None:
+                asks.append((self._next_end_ms - now_ms) / 1000)
+            if asks:
+                pause_s = self._pause_until_s - self._clock.seconds()
+                delays_s.append(max(pause_s, min(asks)))
+        return min(MAX_SLEEP_S, max(0.0, min(delays_s))) if delays_s else None
+
+    def _ask(self, now_ms: int, *, due: bool, over: bool) -> None:
+        """Ask the store in one go, which it commits in one go; its answers come in this order."""
+        self._asking = True
+        self._flush()
+        asked: list[Deferred[None]] = []
+        if due:
+            claim = maybeDeferred(
+                self._store.claim,
+                now_ms,
+                now_ms + CLAIM_AHEAD_MS,
+                self._missed_before_ms,
+                self._limit,
+            )
+            asked.append(claim.addCallback(self._take))
+        if over:
+            ended = maybeDeferred(self._store.expire, now_ms, self._limit)
+            asked.append(ended.addCallback(self._revoke_all))
+        asked.append(maybeDeferred(self._store.agenda).addCallback(self._plan))
+        DeferredList(asked, consumeErrors=True).addCallback(self._answered)
+
+    def _take(self, dues: list[Due]) -> None:
+        """Hold what was claimed until its moment, which may have come."""
+        for due in dues:
+            message = due.record.message
+            if due.record.state is State.EXPIRED:
+                continue  # Nobody has had it.
+            # What a later one supersedes must not be shown any more, though the revoke waits.
+            for ended in due.superseded:
+                self.cancelled(ended.record.message.id)
+            self._count += 1
+            self._claimed[message.id] = due
+            heappush(self._queue, (message.deliver_at_ms, self._count, message.id))
+        self._deliver_due()
+
+    def _plan(self, agenda: Agenda) -> None:
+        # The agenda knows all that was noted before: what was accepted earlier was answered earlier.
+        self._next_due_ms = agenda.next_due_ms
+        self._next_end_ms = agenda.next_end_ms
+
+    def _answered(self, results: "list[tuple[bool, object]]") -> None:
+        """All answers are there: ask again, now or later."""
+        self._asking = False
+        failures = [each for _, each in results if isinstance(each, Failure)]
+        if failures:
+            self._failed(failures[0])
+        else:
+            self._reason = None
+        if not self._running:
+            self._finish()
+            return
+        now_ms = self._clock_read()
+        if not (_is_by(self._next_due_ms, now_ms) or _is_by(self._next_end_ms, now_ms)):
+            _fire(self._caught_up)
+        self._arm()
+
+    def _failed(self, failure: Failure) -> None:
+        self._pause_until_s = self._clock.seconds() + RETRY_S
+        reason = failure.getErrorMessage()
+        if reason != self._reason:
+            self._log.failure("the schedule waits for the store", failure)
+        self._reason = reason
 
     def _deliver_due(self) -> None:
-        """Deliver what was claimed and is due to the millisecond, never early."""
-        if self._delivering is not None and self._delivering.active():
-            self._delivering.cancel()
-        self._delivering = None
-        if not self._running:
-            return
-        now_ms = self._now_ms()
-        while self._claimed and self._claimed[0][0] <= now_ms:
-            _, _, due = self._claimed.pop(0)
-            self._deliver(due, now_ms)
-        if self._claimed:
-            delay_s = (self._claimed[0][0] - now_ms) / 1000
-            self._delivering = self._clock.callLater(min(delay_s, MAX_SLEEP_S), self._deliver_due)
+        """Deliver what was claimed and is due, in order."""
+        while self._queue:
+            deliver_at_ms, _, message_id = self._queue[0]
+            if message_id in self._claimed and deliver_at_ms > self._clock_read():
+                return
+            heappop(self._queue)
+            due = self._claimed.pop(message_id, None)
+            if due is not None:
+                self._deliver(due)
 
-    def _deliver(self, due: Due, now_ms: int) -> None:
+    def _deliver(self, due: Due) -> None:
         message = due.record.message
-        try:
-            self._delivery.deliver(message)
-            for end in due.superseded:
-                self._delivery.revoke(end)
-        except Exception:
-            self._log.failure("message {id} was not delivered", id=message.id)
-        if self._observe_lateness is not None:
-            self._observe_lateness(now_ms - message.deliver_at_ms)
-        if message.expires_at_ms is not None:
-            self.note_end(message.expires_at_ms)
+        now_ms = self._now_ms()
+        if message.expires_at_ms is None or message.expires_at_ms > now_ms:
+            try:
+                self._delivery.deliver(message)
+                self._observe(now_ms - message.deliver_at_ms)
+            except Exception:  # A fault of ours must not hold up the others.
+                self._log.failure("message {id} was due, but not delivered", id=message.id)
+        self._revoke_all(due.superseded)
+
+    def _revoke_all(self, ended: Iterable[Ended]) -> None:
+        for each in ended:
+            self.cancelled(each.record.message.id)
+            try:
+                self._delivery.revoke(each)
+            except Exception:
+                self._log.failure("message {id} was not revoked", id=each.record.message.id)
+
+    def _finish(self) -> None:
+        """Stopped, and the store has answered: give what was claimed its last milliseconds."""
+        if self._claimed:
+            self._clock.callLater(CLAIM_AHEAD_MS / 1000, self._end)
+            self._arm()
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        self._deliver_due()
+        self._claimed.clear()
+        self._queue.clear()
+        if self._wake_call is not None:
+            self._wake_call.cancel()
+            self._wake_call = None
+        _fire(self._stopped)
+
+
+def _fire(waiters: "list[Deferred[None]]") -> None:
+    fired = waiters[:]
+    waiters.clear()
+    for waiter in fired:
+        waiter.callback(None)
+
+
+def _is_by(moment_ms: int | None, by_ms: int) -> bool:
+    return moment_ms is not None and moment_ms <= by_ms
