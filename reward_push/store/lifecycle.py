@@ -10,8 +10,8 @@ from ..rewards.interfaces import Agenda, Due, Ended, Level, Reason
 from ..rewards.message import MessageRecord, State
 from . import live
 from .live import Ending, Move
-from .records import COLUMNS, Row, find, read
 from .receipts import Step, advance
+from .records import COLUMNS, Row, find, read
 from .statements import gather
 
 _NEXT = """

@@ -33,7 +33,7 @@ def gather(
     """
     [text] = connection.execute(
         f"SELECT group_concat(found) FROM ({select})", parameters
-    ).fetchone()  # noqa: S608
+    ).fetchone()
     return [] if text is None else json.loads(f"[{text}]")
 
 
