@@ -1,5 +1,6 @@
 """The composition root: every object of a node is made here, wired, started and stopped in order."""
 
+import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -67,7 +68,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
 
     engine = settings.engine
     wheel = Wheel(reactor, tick_for(engine.ping_interval_s, engine.ping_timeout_s))
-    limits = Limits(attachment_bytes=engine.max_packet_bytes)
+    limits = Limits(attachment_bytes=engine.max_packet_bytes or sys.maxsize)
     server = Server(
         wheel,
         lambda call: reactor.callLater(0, call),
