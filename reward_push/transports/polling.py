@@ -16,6 +16,7 @@ from ..engineio import jsonp
 from ..engineio.errors import CloseReason, DecodeError, EncodeError, Refusal
 from ..engineio.interfaces import ISession, ITransport
 from ..engineio.outgoing import Outgoing
+from ..engineio.revision import Revision
 from .interfaces import IReception
 from .refusals import refuse
 from .request import EdgeRequest
@@ -122,7 +123,7 @@ class PollingTransport:
         request.finish()
 
     def _encode(self, units: Sequence[Outgoing]) -> tuple[bytes, bytes]:
-        revision = self._session.revision
+        revision: Revision = self._session.revision
         if self._jsonp is None:
             return revision.encode_payload(units, base64=self._session.base64)
         script = jsonp.wrap(self._jsonp, revision.text_payload(units))
