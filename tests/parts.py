@@ -3,8 +3,8 @@
 Each function returns a part or ends the calling test: a part that cannot be had is one line of reason
 in a skip, and a failure when ``CI`` is set in the environment, where a skip would hide that nothing was
 tested. What is installed goes into one folder a user (``REWARD_PUSH_TEST_CACHE``, else
-``reward-push-tests`` in ``XDG_CACHE_HOME`` or ``~/.cache``), under a name that holds the hash of what was asked for: a second run
-finds it, a changed requirement makes a new one.
+``reward-push-tests`` in ``XDG_CACHE_HOME`` or ``~/.cache``), under a name that holds the hash of what
+was asked for: a second run finds it, a changed requirement makes a new one.
 """
 
 import fcntl
