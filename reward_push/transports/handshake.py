@@ -11,11 +11,6 @@ _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
 
-def wants_upgrade(headers: Headers) -> bool:
-    """Return whether a request asks for a WebSocket, well or badly."""
-    return b"websocket" in _tokens(headers, b"Upgrade")
-
-
 def refusal(method: bytes, version: bytes, headers: Headers) -> str | None:
     """Return what is wrong with an upgrade request; ``None``: it can be accepted.
 

@@ -46,7 +46,7 @@ class _Lingering(Protocol):
         """Close the write side where that is possible without cutting a layer in between."""
         connection = plain_tcp(self.transport)
         if connection is not None:
-            connection.loseWriteConnection()  # type: ignore[no-untyped-call]
+            connection.loseWriteConnection()
         self.transport.resumeProducing()
 
     def dataReceived(self, data: bytes) -> None:

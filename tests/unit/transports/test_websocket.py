@@ -43,6 +43,9 @@ from .clients import UPGRADE, Frame, after_handshake, client_frame, server_frame
 from .fakes import FakePolicy, FakeSession, Leaf
 from .peers import Peer, Waiting, connect, reactor
 
+# Twisted's own use of pyOpenSSL, when TLS is set up.
+pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
+
 LIMIT = 100
 
 
@@ -59,8 +62,6 @@ class Serving:
         self.site = build_site(Leaf(self.render), settings, FakePolicy(), clock)
 
     def render(self, request: Any) -> Any:
-        if not self.acceptor.wants_upgrade(request):
-            return b"plain"
         reason = self.acceptor.validate(request)
         if reason is not None:
             request.setResponseCode(400)
@@ -590,6 +591,16 @@ def test_in_memory_the_transports_own_pauses_count():
     memory.transport.producer.resumeProducing()
     assert server_frames(memory.transport.value()) == [Frame(10, b"b")]
     assert memory.told == [("drained",)]
+
+
+def test_in_memory_nothing_is_told_after_the_close():
+    memory = Memory().open()
+    producer = memory.transport.producer
+    producer.pauseProducing()
+    memory.session.transport.close()
+    producer.resumeProducing()
+    assert memory.told == []
+    assert not memory.session.transport.writable
 
 
 # What Autobahn would have set
