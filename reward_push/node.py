@@ -181,7 +181,7 @@ class ApiBodies:
         return self.settings.max_api_body_bytes
 
     def receiving(
-        self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]  # noqa: ARG002
+        self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]
     ) -> IReception | None:
         """See :class:`.transports.interfaces.IBodyPolicy`."""
         return None
