@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
+from enum import Enum
 from itertools import groupby
 from typing import Any
 
@@ -32,6 +33,23 @@ _FOR_ALL = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
 """What fails every write alike, some only after a long wait: not to be tried again for each."""
 
 
+class Lane(Enum):
+    """What shares a limit of what may wait: a flood in one lane makes nothing fail in another.
+
+    All lanes lead to one queue, whose order is that of the calls.
+    """
+
+    POSTS = "messages and keys that are posted, and what backends ask for"
+    RECEIPTS = "what is noted behind a broadcast"
+    CLIENTS = "keys, devices and replays of clients that connect"
+    DUTIES = "the node's own: schedule, retention"
+
+    @property
+    def share(self) -> int:
+        """How many times the limit may wait here: a row of a receipt is small."""
+        return 10 if self is Lane.RECEIPTS else 1
+
+
 @attrs.define(eq=False)
 class Operation:
     """One piece of work that somebody waits for."""
@@ -39,8 +57,10 @@ class Operation:
     work: Work
     argument: Any
     writes: bool
+    """Whether it always does: else it is tried where writing is known to fail."""
     weight: int
-    """How much it counts against the queue's limit: rows."""
+    """How much it counts against its lane's limit: rows."""
+    lane: Lane
     answer: "Deferred[Any]" = attrs.Factory(Deferred)
 
 
