@@ -31,7 +31,7 @@ from .socketio.server import Server
 from .store.errors import StoreError
 from .store.sqlite import SQLiteStore, open_store
 from .transports.cors import Origins
-from .transports.interfaces import IBodyPolicy, IReception
+from .transports.interfaces import IBodyPolicy, IUpload
 from .transports.options import SiteOptions
 from .transports.resource import EngineResource
 from .transports.root import Root
@@ -173,7 +173,7 @@ class ApiBodies:
 
     def receiving(
         self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]  # noqa: ARG002
-    ) -> IReception | None:
+    ) -> IUpload | None:
         """See :class:`.transports.interfaces.IBodyPolicy`."""
         return None
 

@@ -16,7 +16,7 @@ from ..engineio import jsonp
 from ..engineio.errors import CloseReason, DecodeError, Refusal
 from ..engineio.interfaces import ISession, ITransport
 from ..engineio.outgoing import Outgoing
-from .interfaces import IReception
+from .interfaces import IUpload
 from .refusals import refuse
 
 
@@ -151,7 +151,7 @@ class PollingTransport:
             self._session.transport_lost(self)
 
 
-@implementer(IReception)
+@implementer(IUpload)
 class IncomingPost:
     """A POST whose body is under way."""
 
@@ -162,11 +162,11 @@ class IncomingPost:
         self.drop = drop
 
     def whole(self) -> None:
-        """See :class:`.interfaces.IReception`."""
+        """See :class:`.interfaces.IUpload`."""
         self._transport.received(self)
 
     def lost(self) -> None:
-        """See :class:`.interfaces.IReception`."""
+        """See :class:`.interfaces.IUpload`."""
         self._transport.lost(self)
 
 

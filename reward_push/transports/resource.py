@@ -20,7 +20,8 @@ from ..engineio.registry import Registry
 from ..engineio.revision import negotiate
 from ..engineio.session import Session
 from .cors import Origins, answer_preflight, is_legal, origin_of
-from .interfaces import IBodyPolicy, IReception
+from .handshake import wants_websocket
+from .interfaces import IBodyPolicy, IUpload
 from .polling import PollingTransport
 from .refusals import refuse
 from .websocket import WebSocketAcceptor
@@ -56,7 +57,7 @@ class EngineResource(Resource):
 
     def receiving(
         self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]
-    ) -> IReception | None:
+    ) -> IUpload | None:
         """See :class:`.interfaces.IBodyPolicy`."""
         transport = self._polling_of(uri, headers) if method == b"POST" else None
         return None if transport is None else transport.receiving(drop)
@@ -126,12 +127,12 @@ class EngineResource(Resource):
         over_websocket = query.transport == "websocket"
         if over_websocket and self._websockets.validate(request) is not None:
             return Refusal.BAD_REQUEST
-        if not over_websocket and self._websockets.wants_upgrade(request):
+        if not over_websocket and wants_websocket(request.requestHeaders):
             return Refusal.BAD_REQUEST
         revision = negotiate(query.eio, self._registry.options)
         if isinstance(revision, Refusal):
             return revision
-        opening = Opening(query.params, request.getHeader("authorization"), _address(request))
+        opening = Opening(query.params, _authorization(request.requestHeaders), _address(request))
         session = self._registry.open(revision, opening, base64=query.base64)
         if over_websocket:
             return self._websockets.accept(request, session)
@@ -145,7 +146,7 @@ class EngineResource(Resource):
 
     def _poll(self, request: Request, session: Session) -> int | bytes | Refusal:
         transport = session.transport
-        if not isinstance(transport, PollingTransport) or self._websockets.wants_upgrade(request):
+        if not isinstance(transport, PollingTransport) or wants_websocket(request.requestHeaders):
             return Refusal.BAD_REQUEST
         if request.method == b"GET":
             return transport.get(request)
@@ -173,5 +174,6 @@ def _same_key(headers: Headers, query: Query, opening: Opening) -> bool:
 
 
 def _authorization(headers: Headers) -> str | None:
-    values = headers.getRawHeaders("authorization")
-    return values[-1] if values else None
+    # As bytes: twisted.web raises for what is not UTF-8, where it is only a wrong key.
+    values = headers.getRawHeaders(b"authorization")
+    return values[-1].decode("utf-8", "replace") if values else None
