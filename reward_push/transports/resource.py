@@ -13,7 +13,7 @@ from twisted.web.server import Request
 from zope.interface import implementer
 
 from ..access.credentials import from_authorization
-from ..engineio.errors import CloseReason, DecodeError, Refusal
+from ..engineio.errors import DecodeError, Refusal
 from ..engineio.handshake import Query, parse_query
 from ..engineio.opening import Opening
 from ..engineio.registry import Registry

@@ -5,6 +5,7 @@ node that has not grown.
 import random
 import resource
 from collections.abc import Iterator
+from contextlib import suppress
 from time import monotonic
 
 import pytest
@@ -314,9 +315,9 @@ def test_a_flood_without_end(besieged: Node) -> None:
     """Some of what comes behind the refusal is thrown away, then the connection is cut."""
     connection = Connection(besieged.port)
     connection.send(request_bytes("POST", "/v1/messages", [("Content-Length", "10000000000")]))
+    push(connection, b"x" * 1_000_000, 1_000)
     with pytest.raises(ConnectionError):
-        while True:
-            connection.send(b"x" * 1_000_000)
+        connection.send(b"x")
 
 
 @REVISIONS
@@ -386,10 +387,8 @@ def test_a_flood_of_pings_and_no_reading(besieged: Node) -> None:
     """Answers do not pile up."""
     websocket = in_dropcodes(besieged, 4)
     websocket.socket.settimeout(2)
-    try:
+    with suppress(TimeoutError):
         websocket.send(frame(PING, b"x" * 125) * 100_000)
-    except TimeoutError:
-        pass
     websocket.reset()
 
 
