@@ -33,7 +33,7 @@ from .socketio.server import Server
 from .store.errors import StoreError
 from .store.sqlite import SQLiteStore, open_store
 from .transports.cors import Origins
-from .transports.interfaces import IBodyPolicy, IReception
+from .transports.interfaces import IBodyPolicy, IUpload
 from .transports.options import SiteOptions
 from .transports.resource import EngineResource
 from .transports.root import Root

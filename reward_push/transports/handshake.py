@@ -11,6 +11,11 @@ _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
 
+def wants_websocket(headers: Headers) -> bool:
+    """Return whether a request asks for a WebSocket, well or badly."""
+    return headers.hasHeader(b"Upgrade") and b"websocket" in _tokens(headers, b"Upgrade")
+
+
 def refusal(method: bytes, version: bytes, headers: Headers) -> str | None:
     """Return what is wrong with an upgrade request; ``None``: it can be accepted.
 

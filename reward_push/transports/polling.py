@@ -162,7 +162,7 @@ class PollingTransport:
             self._session.transport_lost(self)
 
 
-@implementer(IReception)
+@implementer(IUpload)
 class IncomingPost:
     """A POST whose body is under way."""
 
@@ -173,11 +173,11 @@ class IncomingPost:
         self.drop = drop
 
     def whole(self) -> None:
-        """See :class:`.interfaces.IReception`."""
+        """See :class:`.interfaces.IUpload`."""
         self._transport.received(self)
 
     def lost(self) -> None:
-        """See :class:`.interfaces.IReception`."""
+        """See :class:`.interfaces.IUpload`."""
         self._transport.lost(self)
 
 

@@ -42,7 +42,7 @@ class Root(Resource):
 
     def receiving(
         self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]
-    ) -> IReception | None:
+    ) -> IUpload | None:
         """See :class:`.interfaces.IBodyPolicy`."""
         return self._bodies(uri).receiving(method, uri, headers, drop)
 
