@@ -182,7 +182,7 @@ class ApiBodies:
 
     def receiving(
         self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]
-    ) -> IReception | None:
+    ) -> IUpload | None:
         """See :class:`.transports.interfaces.IBodyPolicy`."""
         return None
 

@@ -113,9 +113,9 @@ class EdgeChannel(HTTPChannel):
         if self._phase is Phase.GONE:
             return
         self._phase = Phase.BUSY
-        reception, self._reception = self._reception, None
-        if reception is not None:
-            reception.whole()
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            upload.whole()
         super().allContentReceived()
 
     def rawDataReceived(self, data: bytes) -> None:

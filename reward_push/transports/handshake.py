@@ -37,11 +37,6 @@ def refusal(method: bytes, version: bytes, headers: Headers) -> str | None:
     return None
 
 
-def wants_websocket(headers: Headers) -> bool:
-    """Whether the request asks for a WebSocket at all, well or badly."""
-    return b"websocket" in _tokens(headers, b"Upgrade")
-
-
 def answer(request_headers: Headers, answer_headers: Headers) -> bytes:
     """Return the head of the 101 to a request without a :func:`refusal`.
 

@@ -17,7 +17,7 @@ from ..engineio.errors import CloseReason, DecodeError, EncodeError, Refusal
 from ..engineio.interfaces import ISession, ITransport
 from ..engineio.outgoing import Outgoing
 from ..engineio.revision import Revision
-from .interfaces import IReception
+from .interfaces import IUpload
 from .refusals import refuse
 from .request import EdgeRequest
 

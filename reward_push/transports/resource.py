@@ -21,7 +21,7 @@ from ..engineio.revision import negotiate
 from ..engineio.session import Session
 from .cors import Origins, answer_preflight, is_legal, origin_of
 from .handshake import wants_websocket
-from .interfaces import IBodyPolicy, IReception
+from .interfaces import IBodyPolicy, IUpload
 from .polling import PollingTransport
 from .refusals import refuse
 from .request import EdgeRequest

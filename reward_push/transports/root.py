@@ -6,7 +6,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource, Resource
 from zope.interface import implementer
 
-from .interfaces import IBodyPolicy, IReception
+from .interfaces import IBodyPolicy, IUpload
 from .request import EdgeRequest
 from .resource import EngineResource
 
