@@ -36,7 +36,7 @@ from .socketio.server import Server
 from .store.errors import StoreError
 from .store.sqlite import SQLiteStore, open_store
 from .transports.cors import Origins
-from .transports.interfaces import IBodyPolicy, IReception
+from .transports.interfaces import IBodyPolicy, IUpload
 from .transports.options import SiteOptions
 from .transports.resource import EngineResource
 from .transports.root import Root
@@ -200,7 +200,7 @@ class ApiBodies:
 
     def receiving(
         self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]
-    ) -> IReception | None:
+    ) -> IUpload | None:
         """See :class:`.transports.interfaces.IBodyPolicy`."""
         return None
 
