@@ -1,4 +1,4 @@
-"""Messages in SQLite, on a bare connection."""
+"""New messages in SQLite, on a bare connection."""
 
 import sqlite3
 
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reward_push.rewards.message import Receipts
-from reward_push.store import messages
+from reward_push.rewards.message import Audience, AudienceKind, State
+from reward_push.store.accept import accept, settle
 from reward_push.store.schema import migrate
 
 from .samples import record
@@ -49,10 +49,10 @@ def test_accepting_does_what_a_dictionary_does(rounds):
     model = {}
     for calls in rounds:
         posted = [[record(f"m{number}", digest) for number, digest in call] for call in calls]
-        got = messages.accept(connection, posted)
+        got = accept(connection, posted)
         for call, answers in zip(posted, got, strict=True):
             assert len(answers) == len(call)
-            for given_record, answer in zip(call, answers, strict=True):
+            for given_record, answer in zip(call, [each.record for each in answers], strict=True):
                 fresh = given_record.message.id not in model
                 earlier = model.setdefault(given_record.message.id, given_record)
                 assert answer == earlier
@@ -63,8 +63,8 @@ def test_accepting_does_what_a_dictionary_does(rounds):
 
 def test_messages_are_numbered_in_the_order_of_their_acceptance(connection):
     """Also where a known id interrupts a statement."""
-    messages.accept(connection, [[record("m50")]])
-    messages.accept(connection, [[record(f"m{n}") for n in range(100)]])
+    accept(connection, [[record("m50")]])
+    accept(connection, [[record(f"m{n}") for n in range(100)]])
     expected = ["m50", *(f"m{n}" for n in range(100) if n != 50)]
     assert ids(connection) == expected
 
@@ -72,42 +72,55 @@ def test_messages_are_numbered_in_the_order_of_their_acceptance(connection):
 def test_one_large_call_takes_few_statements(connection):
     statements = []
     connection.set_trace_callback(statements.append)
-    messages.accept(connection, [[record(f"m{n}") for n in range(1000)]])
+    accept(connection, [[record(f"m{n}") for n in range(1000)]])
     assert len(statements) <= 20
 
 
-def test_columns_hold_what_queries_will_need(connection):
-    one = record("m", receipts=Receipts(3, 2, 1))
-    message = attrs.evolve(one.message, deliver_at_ms=2_000, expires_at_ms=3_000)
-    messages.accept(connection, [[attrs.evolve(one, message=message)]])
+def test_many_calls_take_few_statements(connection):
+    """Whatever they post: live ones that replace each other, to several, some known already."""
+    accept(connection, [[record("m7")]])
+    live = {"state": State.LIVE, "ended_at_ms": None}
+    posted = [[record(f"m{n}", **live)] for n in range(1000)]
+    for n, [each] in enumerate(posted):
+        audience = Audience(AudienceKind.STREAMERS, (f"s-{n}", "s-0", "s-0"))
+        message = attrs.evolve(
+            each.message, to=audience, expires_at_ms=9_000, replace="code" if n % 2 else None
+        )
+        posted[n] = [attrs.evolve(each, message=message)]
+    statements = []
+    connection.set_trace_callback(statements.append)
+    answers = accept(connection, posted)
+    assert len(statements) <= 70
+    assert sum(len(each.superseded) for [each] in answers) == 0
+    again = [
+        [attrs.evolve(one, message=attrs.evolve(one.message, id=f"x{n}"))]
+        for n, [one] in enumerate(posted)
+    ]
+    statements.clear()
+    answers = accept(connection, again)
+    assert len(statements) <= 80
+    assert sum(len(each.superseded) for [each] in answers) == 499  # all but m7, which was known
+
+
+def test_columns_hold_what_queries_need(connection):
+    one = record("m", state=State.LIVE, ended_at_ms=None)
+    message = attrs.evolve(one.message, deliver_at_ms=2_000, expires_at_ms=3_000, once=True)
+    accept(connection, [[attrs.evolve(one, message=message)]])
+    settle(connection, [("m", 3)])
     row = connection.execute(
         "SELECT id, namespace, state, created_at_ms, deliver_at_ms, expires_at_ms, ended_at_ms,"
-        " sent, delivered, acked FROM messages"
+        " once, replace_slot, live_no, answered, sent, audience FROM messages"
     ).fetchone()
-    assert row == ("m", "/dropcodes", "done", 1_000, 2_000, 3_000, 1_000, 3, 2, 1)
-
-
-def test_pruning_takes_the_longest_ended_first_up_to_its_limit(connection):
-    ends = {"a": 30, "b": 10, "c": None, "d": 20, "e": 40}
-    messages.accept(connection, [[record(name, ended_at_ms=end) for name, end in ends.items()]])
-    assert messages.prune(connection, [(30, 2)]) == [2]
-    assert ids(connection) == ["a", "c", "e"]
-    assert messages.prune(connection, [(30, 2)]) == [1]
-    assert messages.prune(connection, [(39, 2)]) == [0]
-    assert ids(connection) == ["c", "e"]
-
-
-def test_pruning_and_settling_find_their_rows_by_an_index(connection):
-    def plan(statement, *arguments):
-        rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", arguments)
-        return " / ".join(row[3] for row in rows)
-
-    assert "INDEX messages_ended" in plan(messages._PRUNE, 1, 1)
-    settle = plan(messages._UPDATE.format(values="(?,?,?,?,?,?),(?,?,?,?,?,?)"), *range(12))
-    assert "SEARCH messages" in settle
-    assert "SCAN messages" not in settle
+    audience = '{"streamer":"s-42"}'
+    assert row == (
+        *("m", "/dropcodes", "live", 1_000, 2_000, 3_000, None),
+        *(1, None, 1, 3, 0, audience),
+    )
+    rooms = connection.execute("SELECT * FROM live_rooms").fetchall()
+    assert rooms == [("/dropcodes", "streamer:s-42", 1, 1)]
+    assert connection.execute("SELECT * FROM addressed").fetchall() == [("s-42", 1)]
 
 
 def test_record_that_cannot_be_stored_is_no_conflict(connection):
     with pytest.raises(sqlite3.IntegrityError):
-        messages.accept(connection, [[record("m", digest=None)]])
+        accept(connection, [[record("m", digest=None)]])
