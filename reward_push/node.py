@@ -25,6 +25,7 @@ from .engineio.registry import Registry
 from .errors import StartError
 from .first_keys import FirstKeys
 from .ops.health import Health
+from .presence import Presence
 from .replay import Replay
 from .rewards.delivery import Delivery
 from .rewards.publisher import Publisher
@@ -97,6 +98,10 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         publisher=Publisher(
             store, delivery, scheduler, _now_ms, settings.namespaces, flush=receipts.flush
         ),
+        store=store,
+        flush=receipts.flush,
+        presence=Presence(server, wheel, _now_ms),
+        node_id=settings.node_id,
         keys=keys,
         health=health,
         namespaces=settings.namespaces,
