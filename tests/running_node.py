@@ -21,6 +21,8 @@ import attrs
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
 CALL_TIMEOUT_S = 30.0
+LONGEST_IDLE_S = 30.0
+"""A backend's connection that was idle for longer is not used again: the node may be closing it."""
 _ERROR_MARKS = ("Traceback", "Unhandled")
 
 Json = Mapping[str, Any]
@@ -41,11 +43,15 @@ class Backend:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=CALL_TIMEOUT_S)
         self._headers = {"Authorization": f"ApiKey {key}", "Content-Type": "application/json"}
         self._lock = threading.Lock()
+        self._used_at = time.monotonic()
 
     def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Send a request and return the status and the decoded JSON."""
         content = None if body is None else json.dumps(body).encode()
         with self._lock:
+            if time.monotonic() - self._used_at > LONGEST_IDLE_S:
+                self._connection.close()
+            self._used_at = time.monotonic()
             try:
                 self._connection.request(method, path, content, self._headers)
                 response = self._connection.getresponse()

@@ -107,6 +107,13 @@ class ReceiptBuffer:
         """The plugin has acknowledged the message. Under ``once``, that is for the store's ``take``."""
         self._raise(message_id, Receipt(device, Level.ACKED, at_ms))
 
+    def devices(self, message_id: str) -> set[int]:
+        """Return the devices of which the store may not know yet that they had the message."""
+        found = set(self._pending.get(message_id, ()))
+        for batch in self._on_their_way:
+            found.update(receipt.device for receipt in batch.receipts.get(message_id, ()))
+        return found
+
     def flush(self) -> "Deferred[None]":
         """Hand over everything now; fire when it is committed. Never fails.
 

@@ -135,7 +135,11 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         connection = self._connection = sqlite3.connect(
-            self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            self.path,
+            timeout=_BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
         )
         check(connection, self.path)
         for pragma in _PRAGMAS:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..access.interfaces import Key, KeyExists, KeyKind, Right, StoredKey
+from .statements import gather_for
 
 _INSERT = """
 INSERT INTO keys (key_id, secret_sha256, kind, created_at_ms, expires_at_ms, name, streamer,
@@ -14,9 +15,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 _SELECT = """
-SELECT key_id, secret_sha256, kind, created_at_ms, expires_at_ms, name, streamer,
-    groups_json, namespaces_json, rights_json
-FROM keys WHERE key_id = ?
+SELECT json_array(key_id, hex(secret_sha256), kind, created_at_ms, expires_at_ms, name, streamer,
+    groups_json, namespaces_json, rights_json) AS found
+FROM keys WHERE key_id IN (VALUES {rows})
 """
 
 
@@ -38,8 +39,9 @@ def add_missing(connection: sqlite3.Connection, keys: Sequence[StoredKey]) -> No
 
 def get(connection: sqlite3.Connection, key_ids: Sequence[str]) -> list[StoredKey | None]:
     """Return the key of each id, or ``None``."""
-    rows = (connection.execute(_SELECT, (key_id,)).fetchone() for key_id in key_ids)
-    return [None if row is None else _stored(row) for row in rows]
+    found = map(_stored, gather_for(connection, _SELECT, [(each,) for each in set(key_ids)]))
+    by_id = {stored.key.key_id: stored for stored in found}
+    return [by_id.get(key_id) for key_id in key_ids]
 
 
 def any_keys(connection: sqlite3.Connection) -> bool:
@@ -63,7 +65,7 @@ def _row(stored: StoredKey) -> tuple[Any, ...]:
     )
 
 
-def _stored(row: tuple[Any, ...]) -> StoredKey:
+def _stored(row: Sequence[Any]) -> StoredKey:
     (
         key_id,
         secret,
@@ -87,4 +89,4 @@ def _stored(row: tuple[Any, ...]) -> StoredKey:
         rights=frozenset(map(Right, json.loads(rights))),
         expires_at_ms=expires_at_ms,
     )
-    return StoredKey(key, secret)
+    return StoredKey(key, bytes.fromhex(secret))

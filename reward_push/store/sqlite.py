@@ -2,26 +2,41 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from ..access.interfaces import IKeyStore, StoredKey, StoreUnavailable
-from ..rewards.interfaces import IMessageStore
-from ..rewards.message import MessageRecord
-from . import keys, messages, probe
+from ..rewards.interfaces import (
+    Agenda,
+    Device,
+    DeviceReceipt,
+    Due,
+    Ended,
+    IMessageStore,
+    Kept,
+    Missed,
+    OwedRevoke,
+    Page,
+    Receipt,
+)
+from ..rewards.message import MessageRecord, State
+from . import accept, keys, lifecycle, lists, probe, prune, receipts, replay
+from .batch import Lane, Work
 from .database import Database
+from .doorway import Doorway
 from .writer import Writer
 
 MAX_WAITING_ROWS = 10_000
-"""Rows written and keys asked for that may wait for the disk; more fail at once."""
+"""How much may wait for the disk in each lane (:class:`.batch.Lane`), in rows; more fails at once."""
 
-PRUNED_ROWS = 500
-"""Rows removed in one transaction."""
+PRUNED_MESSAGES = 500
+PRUNED_RECEIPTS = 5_000
+"""What is removed in one transaction, at most."""
 
 
 class OpenStore:
@@ -105,6 +120,7 @@ class SQLiteStore:
         """
         self._database = Database(path, prepare)
         self._writer = Writer(self._database, call_from_thread, monotonic, max_waiting_rows)
+        self._doorway = Doorway(self._writer)
         self._now_ms = now_ms
         self._retention_ms = None if retention_s is None else int(retention_s * 1000)
         self._first_keys = tuple(first_keys)
@@ -115,6 +131,7 @@ class SQLiteStore:
         try:
             with self._database.explained():
                 keys.add_missing(connection, self._first_keys)
+            self._doorway.reset()
             self._writer.start(connection)
         except BaseException:
             self._database.close()
@@ -142,34 +159,107 @@ class SQLiteStore:
         """
         return Deferred.fromCoroutine(self._maintain())
 
-    def accept(self, records: Sequence[MessageRecord]) -> "Deferred[list[MessageRecord]]":
+    def accept(self, records: Sequence[MessageRecord]) -> "Deferred[list[Kept]]":
         """See :class:`IMessageStore`."""
-        if not records:
-            return succeed([])
-        return self._writer.submit(
-            messages.accept, tuple(records), writes=True, weight=len(records)
-        )
+        weight = sum(len(record.message.to.names) or 1 for record in records)
+        return self._submit(accept.accept, tuple(records), Lane.POSTS, weight=weight)
 
-    def settle(self, record: MessageRecord) -> "Deferred[None]":
-        """See :class:`IMessageStore`. A message that is gone stays gone."""
-        return self._writer.submit(messages.settle, record, writes=True)
+    def settle(self, message_id: str, sent: int) -> "Deferred[None]":
+        """See :class:`IMessageStore`. The count is the larger of this and the number of receipts."""
+        return self._submit(accept.settle, (message_id, sent), Lane.RECEIPTS)
+
+    def claim(
+        self, now_ms: int, until_ms: int, missed_before_ms: int, limit: int
+    ) -> "Deferred[list[Due]]":
+        """See :class:`IMessageStore`."""
+        call = lifecycle.Claim(now_ms, until_ms, missed_before_ms, limit)
+        return self._submit(lifecycle.claim, call, Lane.DUTIES)
+
+    def expire(self, now_ms: int, limit: int) -> "Deferred[list[Ended]]":
+        """See :class:`IMessageStore`."""
+        return self._submit(lifecycle.expire, (now_ms, limit), Lane.DUTIES)
+
+    def agenda(self) -> "Deferred[Agenda]":
+        """See :class:`IMessageStore`."""
+        return self._ask(lifecycle.agenda, None, Lane.DUTIES)
+
+    def cancel(
+        self, message_id: str, now_ms: int
+    ) -> "Deferred[tuple[MessageRecord, Ended | None] | None]":
+        """See :class:`IMessageStore`."""
+        return self._submit(lifecycle.cancel, (message_id, now_ms), Lane.POSTS)
+
+    def take(self, message_id: str, device: int, now_ms: int) -> "Deferred[Ended | None]":
+        """See :class:`IMessageStore`. One without an end can be taken, too, though it is ``done``."""
+        call = lifecycle.Take(message_id, device, now_ms)
+        return self._submit(lifecycle.take, call, Lane.RECEIPTS)
+
+    def get(self, message_id: str) -> "Deferred[tuple[MessageRecord, list[DeviceReceipt]] | None]":
+        """See :class:`IMessageStore`. The receipts of a device that is forgotten bear no name."""
+        return self._ask(lists.get, message_id, Lane.POSTS)
+
+    def page(
+        self, state: State | None, streamer: str | None, limit: int, cursor: int | None
+    ) -> "Deferred[Page]":
+        """See :class:`IMessageStore`. With state and streamer, a page may be short though more follows."""
+        return self._ask(lists.page, lists.PageOf(state, streamer, limit, cursor), Lane.POSTS)
+
+    def note(self, noted: Mapping[str, Sequence[Receipt]]) -> "Deferred[None]":
+        """See :class:`IMessageStore`. To a named device, what had ended before becomes owed."""
+        weight = sum(map(len, noted.values()))
+        return self._submit(receipts.note, dict(noted), Lane.RECEIPTS, weight=weight)
+
+    def open_device(
+        self, key_id: str, streamer: str, name: str | None, now_ms: int
+    ) -> "Deferred[Device]":
+        """See :class:`IMessageStore`. Who named none may be answered at once, before earlier calls are."""
+        return self._doorway.open(key_id, streamer, name, now_ms)
+
+    def missed(
+        self,
+        device: int,
+        namespace: str,
+        rooms: Sequence[str],
+        now_ms: int,
+        cursor: int | None,
+        limit: int,
+    ) -> "Deferred[Missed]":
+        """See :class:`IMessageStore`."""
+        call = replay.Asking(device, namespace, tuple(rooms), now_ms, cursor, limit)
+        return self._ask(replay.missed, call, Lane.CLIENTS)
+
+    def owed(self, device: int, namespace: str) -> "Deferred[list[OwedRevoke]]":
+        """See :class:`IMessageStore`."""
+        return self._ask(replay.owed, (device, namespace), Lane.CLIENTS)
+
+    def told(self, device: int, message_ids: Sequence[str]) -> "Deferred[None]":
+        """See :class:`IMessageStore`."""
+        call = (device, tuple(message_ids))
+        return self._submit(replay.told, call, Lane.RECEIPTS, weight=len(message_ids))
 
     def add_key(self, stored: StoredKey) -> "Deferred[None]":
         """See :class:`IKeyStore`."""
-        return self._writer.submit(keys.add, stored, writes=True)
+        return self._submit(keys.add, stored, Lane.POSTS)
 
     def get_key(self, key_id: str) -> "Deferred[StoredKey | None]":
         """See :class:`IKeyStore`."""
-        return self._writer.submit(keys.get, key_id, writes=False)
+        return self._ask(keys.get, key_id, Lane.CLIENTS)
+
+    def _submit(self, work: Work, argument: object, lane: Lane, weight: int = 1) -> "Deferred[Any]":
+        return self._writer.submit(work, argument, lane, writes=True, weight=weight)
+
+    def _ask(self, work: Work, argument: object, lane: Lane) -> "Deferred[Any]":
+        return self._writer.submit(work, argument, lane, writes=False)
 
     async def _maintain(self) -> None:
         try:
             if self._writer.trouble() is not None:
-                await self._writer.submit(probe.fill, None, writes=True)
-                await self._writer.submit(probe.clear, None, writes=True)
+                await self._submit(probe.fill, None, Lane.DUTIES)
+                await self._submit(probe.clear, None, Lane.DUTIES)
             while self._retention_ms is not None:
-                call = (self._now_ms() - self._retention_ms, PRUNED_ROWS)
-                if await self._writer.submit(messages.prune, call, writes=True) < PRUNED_ROWS:
+                before_ms = self._now_ms() - self._retention_ms
+                pruning = prune.Pruning(before_ms, PRUNED_MESSAGES, PRUNED_RECEIPTS)
+                if not await self._submit(prune.prune, pruning, Lane.DUTIES):
                     return
         except StoreUnavailable:
             return  # healthy() says so.

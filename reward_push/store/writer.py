@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any
@@ -10,7 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 
 from ..access.interfaces import StoreUnavailable
-from .batch import Operation, Outcome, Work, run
+from .batch import Lane, Operation, Outcome, Work, run
 from .database import Database
 
 STALLED_S = 5.0
@@ -35,14 +36,14 @@ class Writer:
         monotonic: Callable[[], float],
         max_waiting: int,
     ) -> None:
-        """``max_waiting`` bounds the weight of what was submitted and not answered yet."""
+        """``max_waiting`` bounds the weight of what was submitted and not answered yet, in each lane."""
         self._database = database
         self._call_from_thread = call_from_thread
         self._monotonic = monotonic
         self._max_waiting = max_waiting
         self._queue: SimpleQueue[Operation | None] = SimpleQueue()
         self._running = False
-        self._waiting = 0
+        self._waiting: Counter[Lane] = Counter()
         self._moved_at = 0.0
         self._reason: str | None = None
         self._stopped: list[Deferred[None]] = []
@@ -68,22 +69,28 @@ class Writer:
         self._stopped.append(waiter)
         return waiter
 
+    @property
+    def running(self) -> bool:
+        """Whether anything is taken."""
+        return self._running
+
     def submit(
-        self, work: Work, argument: object, *, writes: bool, weight: int = 1
+        self, work: Work, argument: object, lane: Lane, *, writes: bool, weight: int = 1
     ) -> "Deferred[Any]":
         """Have ``work`` done for ``argument``; fire with its result once it is committed.
 
-        Fails with :class:`StoreUnavailable` at once when the thread does not run or too much waits (what
-        is heavier than the limit is taken when nothing waits), and later when SQLite cannot do it.
+        Fails with :class:`StoreUnavailable` at once when the thread does not run or too much waits in the
+        lane (what is heavier than the limit is taken when nothing waits there), and later when SQLite
+        cannot do it. ``writes`` says that it always writes.
         """
         if not self._running:
             return fail(StoreUnavailable(_CLOSED))
-        if self._waiting and self._waiting + weight > self._max_waiting:
+        if self._waiting[lane] and self._waiting[lane] + weight > self._max_waiting * lane.share:
             return fail(StoreUnavailable("too much waits for the store"))
-        if not self._waiting:
+        if not self._waiting.total():
             self._moved_at = self._monotonic()
-        self._waiting += weight
-        operation = Operation(work, argument, writes, weight)
+        self._waiting[lane] += weight
+        operation = Operation(work, argument, writes, weight, lane)
         self._queue.put(operation)
         return operation.answer
 
@@ -94,7 +101,7 @@ class Writer:
         """
         if not self._running:
             return _CLOSED
-        if self._reason is None and self._waiting:
+        if self._reason is None and self._waiting.total():
             for_s = self._monotonic() - self._moved_at
             if for_s > STALLED_S:
                 return f"the disk has not answered for {for_s:.0f} s"
@@ -128,7 +135,8 @@ class Writer:
     ) -> None:
         """Back in the reactor's thread."""
         self._moved_at = self._monotonic()
-        self._waiting -= sum(operation.weight for operation in operations)
+        for operation in operations:
+            self._waiting[operation.lane] -= operation.weight
         self._note(outcomes, wrote)
         for operation, outcome in zip(operations, outcomes, strict=True):
             if outcome.error is None:

@@ -1,0 +1,102 @@
+"""How far messages have come with devices. Everything here runs inside a transaction of the caller.
+
+A row is written again at each level, and never goes back. The counts in the message's own row are kept
+with it, so that nobody has to count.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from ..rewards.interfaces import Level, Receipt
+from .statements import gather_for, write
+
+_MESSAGES = """
+SELECT json_array(id, seq, once, end_reason IS NOT NULL) AS found
+FROM messages WHERE id IN (VALUES {rows})
+"""
+
+_RAISED = """
+WITH given (seq, device, level, at_ms) AS (VALUES {rows})
+SELECT json_array(given.seq, coalesce(r.level, 0), given.level, count(*)) AS found
+FROM given LEFT JOIN receipts AS r ON r.seq = given.seq AND r.device = given.device
+WHERE given.level > coalesce(r.level, 0) GROUP BY given.seq, r.level, given.level
+"""
+
+_UPSERT = """
+INSERT INTO receipts (seq, device, level, at_ms) VALUES {rows}
+ON CONFLICT (seq, device) DO UPDATE SET level = excluded.level, at_ms = excluded.at_ms
+WHERE excluded.level > level
+"""
+
+_COUNT = """
+WITH given (seq, sent, delivered, acked) AS (VALUES {rows})
+UPDATE messages SET sent = messages.sent + given.sent,
+    delivered = messages.delivered + given.delivered, acked = messages.acked + given.acked
+FROM given WHERE messages.seq = given.seq
+"""
+
+_OWE_LATE = """
+WITH given (seq, device) AS (VALUES {rows})
+INSERT OR IGNORE INTO owed (device, seq)
+SELECT given.device, given.seq FROM given JOIN devices AS d ON d.number = given.device
+WHERE NOT EXISTS (SELECT 1 FROM receipts AS r WHERE r.seq = given.seq AND r.device = given.device)
+"""
+
+
+class Step(NamedTuple):
+    """A receipt to be kept, of the message in row ``seq``."""
+
+    seq: int
+    device: int
+    level: int
+    at_ms: int
+
+
+def note(
+    connection: sqlite3.Connection, calls: Sequence[Mapping[str, Sequence[Receipt]]]
+) -> list[None]:
+    """See ``IMessageStore.note``.
+
+    A named device whose first receipt of a message comes only after that was taken back is owed the revoke.
+    """
+    best = _best(calls)
+    steps: list[Step] = []
+    late: list[tuple[int, int]] = []
+    for name, seq, once, taken_back in gather_for(
+        connection, _MESSAGES, [(name,) for name in best]
+    ):
+        highest = Level.DELIVERED if once else Level.ACKED
+        receipts = best[name].values()
+        steps += [Step(seq, each.device, min(each.level, highest), each.at_ms) for each in receipts]
+        if taken_back:
+            late += [(seq, each.device) for each in receipts]
+    write(connection, _OWE_LATE, late)
+    advance(connection, steps)
+    return [None] * len(calls)
+
+
+def advance(connection: sqlite3.Connection, steps: Sequence[Step]) -> None:
+    """Raise receipts, at most one step for a message and device; those that are as high stay as they are."""
+    counts: dict[int, list[int]] = {}
+    for seq, old, new, count in gather_for(connection, _RAISED, steps):
+        of_message = counts.setdefault(seq, [0, 0, 0])
+        for level in Level:
+            if old < level <= new:
+                of_message[level - 1] += count
+    if counts:
+        write(connection, _UPSERT, steps)
+        write(connection, _COUNT, [(seq, *three) for seq, three in counts.items()])
+
+
+def _best(calls: Sequence[Mapping[str, Sequence[Receipt]]]) -> dict[str, dict[int, Receipt]]:
+    """Return the highest receipt for each message and device, and of equal ones the first."""
+    best: dict[str, dict[int, Receipt]] = {}
+    for call in calls:
+        for name, receipts in call.items():
+            of_message = best.setdefault(name, {})
+            for receipt in receipts:
+                known = of_message.get(receipt.device)
+                if known is None or known.level < receipt.level:
+                    of_message[receipt.device] = receipt
+    return best
