@@ -272,7 +272,7 @@ def test_the_first_to_acknowledge_has_it_and_the_others_are_told(node: Node) -> 
     node.noted()
     node.store.taken = succeed(ended(of, Reason.TAKEN, 2))
     node.receipts.sent("m", 3, NOW_MS)
-    node.receipts._reason = "the store is away"
+    node.receipts._paused = True  # The store was away a moment ago.
     winner.say(f"3/a,{ack}[]")
     assert node.store.asked == [("m", 1)]
     assert events(winner) == []
