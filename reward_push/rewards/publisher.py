@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import attrs
-from twisted.internet.defer import Deferred, FirstError, gatherResults, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -48,8 +48,8 @@ Outcome = Accepted | Refused
 class _Known(NamedTuple):
     """What the store has under the ids of one call."""
 
-    earlier: Mapping[str, MessageRecord]
-    """Messages accepted before, of those that would now be too late."""
+    earlier: Mapping[str, Any]
+    """What was found under the id of each that would now be too late, or the failure to look."""
     kept: Sequence[Kept]
     """For each of the others, in order."""
 
@@ -148,14 +148,18 @@ class Publisher:
         new = [each for each in records if each.state is not State.EXPIRED]
         if any(each.message.replace is not None for each in new):
             self._flush()
-        accepted = maybeDeferred(self._store.accept, new) if new else succeed([])
-        if not late:
-            return accepted.addCallback(lambda kept: _Known({}, kept))
-        found = gatherResults(
-            [maybeDeferred(self._store.get, each) for each in late], consumeErrors=True
-        )
-        both = gatherResults([found, accepted], consumeErrors=True)
-        return both.addCallbacks(_known, _first_error)
+        kept: Deferred[list[Kept]] = maybeDeferred(self._store.accept, new) if new else succeed([])
+        if late:
+            return Deferred.fromCoroutine(self._with_earlier(late, kept))
+        return kept.addCallback(lambda kept: _Known({}, kept))
+
+    async def _with_earlier(self, ids: Collection[str], kept: "Deferred[list[Kept]]") -> _Known:
+        """Look ``ids`` up, too. That this fails for one is no reason to forget what is kept."""
+        looked_up = [maybeDeferred(self._store.get, each) for each in ids]
+        both = DeferredList(looked_up, consumeErrors=True)
+        kept_now = await kept
+        answers = [answer for _, answer in await both]
+        return _Known(dict(zip(ids, answers, strict=True)), kept_now)
 
     def _answered(self, known: _Known | Failure, turn: _Turn) -> None:
         """The store answered one turn: serve all whose predecessors are served."""
@@ -186,9 +190,12 @@ class Publisher:
         else:
             turn.answer.callback(outcomes)
 
-    def _late(self, posted: MessageRecord, earlier: Mapping[str, MessageRecord]) -> Outcome:
-        stored = earlier.get(posted.message.id)
-        return too_late(posted.message) if stored is None else self._repeated(posted, stored)
+    def _late(self, posted: MessageRecord, earlier: Mapping[str, Any]) -> Outcome:
+        found = earlier[posted.message.id]
+        if isinstance(found, Failure):
+            msg = "the store is not available; this message was not accepted, try again"
+            return Refused(ErrorCode.UNAVAILABLE, msg)
+        return too_late(posted.message) if found is None else self._repeated(posted, found[0])
 
     def _outcome(
         self, posted: MessageRecord, stored: MessageRecord, ends: Mapping[str, MessageRecord]
@@ -275,15 +282,3 @@ def no_message(message_id: str) -> Refused:
 
 def _with_sent(record: MessageRecord, sent: int) -> MessageRecord:
     return attrs.evolve(record, receipts=attrs.evolve(record.receipts, sent=sent))
-
-
-def _known(answers: tuple[Any, Any]) -> _Known:
-    found, kept = answers
-    return _Known({each[0].message.id: each[0] for each in found if each is not None}, kept)
-
-
-def _first_error(failure: Failure) -> Failure:
-    """Unwrap what gatherResults has wrapped, once or twice."""
-    while failure.check(FirstError):
-        failure = failure.value.subFailure
-    return failure

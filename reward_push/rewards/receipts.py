@@ -3,7 +3,7 @@
 What is lost of them when a node dies costs little: a message may come again to a device that had it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 
 import attrs

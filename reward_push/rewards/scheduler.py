@@ -203,7 +203,7 @@ class Scheduler:
             ended = maybeDeferred(self._store.expire, now_ms, self._limit)
             asked.append(ended.addCallback(self._revoke_all))
         asked.append(maybeDeferred(self._store.agenda).addCallback(self._plan))
-        DeferredList(asked, consumeErrors=True).addCallback(self._answered)
+        DeferredList(asked, consumeErrors=True).addCallback(self._all_answered)
 
     def _take(self, dues: list[Due]) -> None:
         """Hold what was claimed until its moment, which may have come."""
@@ -224,10 +224,11 @@ class Scheduler:
         self._next_due_ms = agenda.next_due_ms
         self._next_end_ms = agenda.next_end_ms
 
-    def _answered(self, results: "list[tuple[bool, object]]") -> None:
+    def _all_answered(self, results: "list[tuple[bool, None]]") -> None:
         """All answers are there: ask again, now or later."""
         self._asking = False
-        failures = [each for _, each in results if isinstance(each, Failure)]
+        outcomes: list[object] = [each for _, each in results]
+        failures = [each for each in outcomes if isinstance(each, Failure)]
         if failures:
             self._failed(failures[0])
         else:

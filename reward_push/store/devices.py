@@ -62,8 +62,8 @@ class Opened(NamedTuple):
     """What :func:`open_device` found or made."""
 
     identity: int
-    number: int | None
-    """The named device's."""
+    number: int
+    """The named device's; 0 for one that named none."""
     counter: int
     """The first of the counters."""
 
@@ -105,13 +105,13 @@ def open_device(connection: sqlite3.Connection, calls: Sequence[Opening]) -> lis
     for identity, call in zip(of_calls, calls, strict=True):
         first, counter = counter, counter + call.counters
         if call.name is None:
-            opened.append(Opened(identity, None, first))
+            opened.append(Opened(identity, 0, first))
             continue
         devices = known[identity]
         latest = max((each.used_at_ms for each in devices.values()), default=0)
         device = devices.get(call.name)
         if device is None:
-            device = devices[call.name] = _Known(numbered(counter, identity), 0)
+            device = devices[call.name] = _Known(numbered(counter, identity), -1)
             counter += 1
         if device.used_at_ms < max(latest, call.now_ms - FRESH_MS):
             # Later than all others even when the clock was put back: this is their order, too.

@@ -34,9 +34,8 @@ class Doorway:
     def open(self, key_id: str, streamer: str, name: str | None, now_ms: int) -> "Deferred[Device]":
         """See ``IMessageStore.open_device``."""
         if name is not None:
-            return self._submit(Opening(key_id, streamer, name, now_ms, 0)).addCallback(
-                lambda opened: Device(opened.number, key_id, streamer, name)
-            )
+            asked = self._submit(Opening(key_id, streamer, name, now_ms, 0))
+            return asked.addCallback(lambda it: Device(it.number, key_id, streamer, name))
         identity = self._identities.get((key_id, streamer))
         counter = self._next()
         if identity is not None and counter is not None and self._writer.running:

@@ -10,24 +10,24 @@ from ..rewards.interfaces import Agenda, Due, Ended, Level, Reason
 from ..rewards.message import MessageRecord, State
 from . import live
 from .live import Ending, Move
-from .records import COLUMNS, Row, find, read
 from .receipts import Step, advance
+from .records import COLUMNS, Row, find, read
 from .statements import gather
 
 _NEXT = """
-SELECT (SELECT min(deliver_at_ms) FROM messages WHERE state = 'scheduled'),
-    (SELECT min(expires_at_ms) FROM messages WHERE state = 'live')
+SELECT (SELECT min(deliver_at_ms) FROM messages INDEXED BY messages_due WHERE state = 'scheduled'),
+    (SELECT min(expires_at_ms) FROM messages INDEXED BY messages_over WHERE state = 'live')
 """
 
 _DUE = f"""
-SELECT json_array({COLUMNS}) AS found FROM messages AS m
+SELECT json_array({COLUMNS}) AS found FROM messages AS m INDEXED BY messages_due
 WHERE m.state = 'scheduled' AND m.deliver_at_ms <= ? ORDER BY m.deliver_at_ms, m.seq LIMIT ?
-"""
+"""  # noqa: S608 - our own columns
 
 _OVER = f"""
-SELECT json_array({COLUMNS}) AS found FROM messages AS m
+SELECT json_array({COLUMNS}) AS found FROM messages AS m INDEXED BY messages_over
 WHERE m.state = 'live' AND m.expires_at_ms <= ? ORDER BY m.expires_at_ms, m.seq LIMIT ?
-"""
+"""  # noqa: S608 - our own columns
 
 
 class Claim(NamedTuple):

@@ -15,7 +15,11 @@ from .statements import gather_for, write
 
 _ENTER = "INSERT INTO live_rooms (namespace, room, live_no, seq) VALUES {rows}"
 
-_LEAVE = "DELETE FROM live_rooms WHERE (namespace, room, live_no) IN (VALUES {rows})"
+_LEAVE = """
+WITH given (namespace, room, live_no) AS (VALUES {rows})
+DELETE FROM live_rooms WHERE (namespace, room, live_no) IN
+    (SELECT CAST(namespace AS TEXT), CAST(room AS TEXT), live_no FROM given)
+"""
 
 _MOVE = """
 WITH given (seq, state, ended_at_ms, end_reason, live_no) AS (VALUES {rows})
@@ -25,9 +29,9 @@ FROM given WHERE messages.seq = given.seq
 """
 
 _HOLDERS = f"""
-SELECT json_array({COLUMNS}) AS found FROM messages AS m
+SELECT json_array({COLUMNS}) AS found FROM messages AS m INDEXED BY messages_slot
 WHERE m.state = 'live' AND m.replace_slot IN (VALUES {{rows}})
-"""
+"""  # noqa: S608 - our own columns
 
 _HAD = """
 WITH given (seq, winner) AS (VALUES {rows})

@@ -21,7 +21,10 @@ DELETE FROM owed WHERE (device, seq) IN
     (SELECT device, seq FROM receipts WHERE seq IN (VALUES {rows}))
 """
 _DELETE_RECEIPTS = "DELETE FROM receipts WHERE seq IN (VALUES {rows})"
-_DELETE_ADDRESSED = "DELETE FROM addressed WHERE (streamer, seq) IN (VALUES {rows})"
+_DELETE_ADDRESSED = """
+WITH given (streamer, seq) AS (VALUES {rows})
+DELETE FROM addressed WHERE (streamer, seq) IN (SELECT CAST(streamer AS TEXT), seq FROM given)
+"""
 _DELETE_MESSAGES = "DELETE FROM messages WHERE seq IN (VALUES {rows})"
 
 _DELETE_SOME_OWED = """

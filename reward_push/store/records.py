@@ -23,7 +23,9 @@ COLUMNS = """m.seq, m.live_no, m.state, m.ended_at_ms, m.end_reason, max(m.answe
     m.delivered, m.acked, hex(m.digest), m.body"""
 """What :func:`read` takes, of ``messages AS m``."""
 
-_BY_ID = f"SELECT json_array({COLUMNS}) AS found FROM messages AS m WHERE m.id IN (VALUES {{rows}})"
+_BY_ID = f"""
+SELECT json_array({COLUMNS}) AS found FROM messages AS m WHERE m.id IN (VALUES {{rows}})
+"""  # noqa: S608 - our own columns
 
 
 class Row(NamedTuple):

@@ -2,6 +2,9 @@
 
 Each step gives up the interpreter lock, and to get it back from a busy reactor can take milliseconds. So
 rows go in by the hundred a statement, and come out as one JSON text instead of one step a row.
+
+What is compared with a column of text as part of several columns is cast to text: parameters have no type,
+and SQLite would not use an index for it.
 """
 
 import json
@@ -31,9 +34,8 @@ def gather(
 
     The order is that of ``select`` if it has a ``LIMIT``.
     """
-    [text] = connection.execute(
-        f"SELECT group_concat(found) FROM ({select})", parameters
-    ).fetchone()  # noqa: S608
+    statement = f"SELECT group_concat(found) FROM ({select})"  # noqa: S608 - a statement of ours
+    [text] = connection.execute(statement, parameters).fetchone()
     return [] if text is None else json.loads(f"[{text}]")
 
 

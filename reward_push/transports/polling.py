@@ -13,9 +13,10 @@ from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from ..engineio import jsonp
-from ..engineio.errors import CloseReason, DecodeError, Refusal
+from ..engineio.errors import CloseReason, DecodeError, EncodeError, Refusal
 from ..engineio.interfaces import ISession, ITransport
 from ..engineio.outgoing import Outgoing
+from ..engineio.revision import Revision
 from .interfaces import IReception
 from .refusals import refuse
 from .request import EdgeRequest
@@ -103,16 +104,18 @@ class PollingTransport:
         return b"ok"
 
     def send(self, units: Sequence[Outgoing]) -> None:
-        """See :class:`..engineio.interfaces.ITransport`."""
+        """See :class:`..engineio.interfaces.ITransport`.
+
+        A text that the framing cannot carry ends the session. Socket.IO sends none.
+        """
+        try:
+            content_type, body = self._encode(units)
+        except EncodeError:
+            self._session.transport_broken(self, CloseReason.PARSE_ERROR)
+            return
         request, self._held = self._held, None
         if request is None:
             return
-        revision = self._session.revision
-        if self._jsonp is not None:
-            content_type = b"text/javascript; charset=UTF-8"
-            body = jsonp.wrap(self._jsonp, revision.text_payload(units))
-        else:
-            content_type, body = revision.encode_payload(units, base64=self._session.base64)
         request.setHeader(b"content-type", content_type)
         request.setHeader(b"content-length", b"%d" % len(body))
         request.setHeader(b"cache-control", b"no-store")
@@ -121,6 +124,13 @@ class PollingTransport:
 
     def ping(self) -> None:
         """See :class:`..engineio.interfaces.ITransport`: the next poll is the proof."""
+
+    def _encode(self, units: Sequence[Outgoing]) -> tuple[bytes, bytes]:
+        revision: Revision = self._session.revision
+        if self._jsonp is None:
+            return revision.encode_payload(units, base64=self._session.base64)
+        script = jsonp.wrap(self._jsonp, revision.text_payload(units))
+        return b"text/javascript; charset=UTF-8", script
 
     def break_off(self) -> None:
         """The client has sent more than it may: the session is over."""

@@ -78,7 +78,7 @@ def wrong_keys(node: Node) -> dict[str, str]:
         "another secret": key[:-1] + ("A" if key[-1] != "A" else "B"),
         "cut": key[:-1],
         "longer": key + "x",
-        "very long": "x" * 700,
+        "very long": "kEy7" * 200,
         "not ASCII": "ключ",
         "unknown id": key.replace(key[3:9], "abcdef"),
     }
