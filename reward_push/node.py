@@ -25,6 +25,7 @@ from .engineio.registry import Registry
 from .errors import StartError
 from .first_keys import FirstKeys
 from .ops.health import Health
+from .presence import Presence
 from .replay import Replay
 from .rewards.delivery import Delivery
 from .rewards.publisher import Publisher
@@ -36,7 +37,7 @@ from .socketio.server import Server
 from .store.errors import StoreError
 from .store.sqlite import SQLiteStore, open_store
 from .transports.cors import Origins
-from .transports.interfaces import IBodyPolicy, IReception
+from .transports.interfaces import IBodyPolicy, IUpload
 from .transports.options import SiteOptions
 from .transports.resource import EngineResource
 from .transports.root import Root
@@ -97,6 +98,10 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         publisher=Publisher(
             store, delivery, scheduler, _now_ms, settings.namespaces, flush=receipts.flush
         ),
+        store=store,
+        flush=receipts.flush,
+        presence=Presence(server, wheel, _now_ms),
+        node_id=settings.node_id,
         keys=keys,
         health=health,
         namespaces=settings.namespaces,
@@ -200,7 +205,7 @@ class ApiBodies:
 
     def receiving(
         self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]
-    ) -> IReception | None:
+    ) -> IUpload | None:
         """See :class:`.transports.interfaces.IBodyPolicy`."""
         return None
 

@@ -47,7 +47,6 @@ class Session:
         "bucket",
         "due",
         "handshake",
-        "opened_at",
         "revision",
         "sid",
     )
@@ -65,9 +64,8 @@ class Session:
         self._state = State.OPENING
         self._outbox = Outbox(sessions.options)
         self._candidate: ITransport | None = None
-        self.opened_at = sessions.wheel.now()
         self._heartbeat = Heartbeat(
-            self.opened_at, sessions.options, server_pings=revision.server_pings
+            sessions.wheel.now(), sessions.options, server_pings=revision.server_pings
         )
         # Deadlines, monotonic seconds. ``due`` is the earliest of them when the session was filed.
         self._poll_until = NEVER

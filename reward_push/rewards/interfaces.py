@@ -5,7 +5,7 @@ only judge of a message's state. Calls take effect, and answer, in the order in 
 Times are epoch milliseconds of the store's clock; the caller hands in ``now_ms``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
@@ -232,3 +232,34 @@ class IDelivery(Interface):
 
     def revoke(ended: Ended) -> None:
         """Write ``revoke`` to every connected device that had the message, and write it to nobody more."""
+
+
+class PresentSocket(NamedTuple):
+    """A connected socket of a streamer: a client in one namespace."""
+
+    socket_id: str
+    namespace: str
+    device: str | None
+    """The name of its device; ``None``: it named none."""
+    transport: str
+    """What its connection uses now: ``polling`` or ``websocket``."""
+    revision: int
+    """The Engine.IO revision that its client speaks."""
+    since_ms: int
+    """When it joined the namespace."""
+    rtt_ms: float | None
+    """The last round-trip time measured; ``None``: none yet."""
+
+
+class IPresence(Interface):
+    """Tells who is connected to this node, and closes connections."""
+
+    def sockets_of(streamer: str) -> list[PresentSocket]:
+        """List the connected sockets of ``streamer``, in no particular order."""
+
+    def disconnect(streamer: str, namespaces: Collection[str] | None) -> int:
+        """Close, at engine level, each connection with a socket of ``streamer`` in one of ``namespaces``.
+
+        ``None``: in any. A connection may hold other sockets: they go along. Returns how many
+        connections are closed; stock clients come back by themselves.
+        """

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from .errors import ErrorCode, Refused
 from .interfaces import Ended, IDelivery, IMessageStore, Kept
 from .message import MessageRecord, State
+from .names import is_name
 from .parsing import MessageParser, too_late
 from .structure import shown
 
@@ -249,6 +250,8 @@ class Publisher:
         )
 
     async def _cancel(self, message_id: str, allowed: Collection[str] | None) -> MessageRecord:
+        if not is_name(message_id):
+            raise no_message(message_id)
         if allowed is not None:
             known = await self._store.get(message_id)
             if known is None or known[0].message.namespace not in allowed:

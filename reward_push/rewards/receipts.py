@@ -67,8 +67,10 @@ class ReceiptBuffer:
         self._on_their_way: list[_Batch] = []
         self._timer: IDelayedCall | None = None
         self._stopped = False
+        self._paused = False
+        """Whether an attempt has failed and the time for the next has not come."""
         self._reason: str | None = None
-        """Why the last attempt failed; until the next nothing is tried."""
+        """Why the last attempt failed."""
         self.dropped = 0
         """Receipts given up since the start."""
 
@@ -118,7 +120,7 @@ class ReceiptBuffer:
         Whatever is asked of the store after this call, without waiting, sees the receipts noted before
         it: the store does its work in order. While the store is away this does nothing.
         """
-        while self._pending and self._reason is None:
+        while self._pending and not self._paused:
             self._commit()
         if not self._on_their_way:
             return succeed(None)
@@ -128,7 +130,7 @@ class ReceiptBuffer:
 
     def stop(self) -> "Deferred[None]":
         """Try once more to commit everything, also after a failure; then nothing more is tried."""
-        self._reason = None
+        self._paused = False
         self._stopped = True
         flushed = self.flush()
         if self._timer is not None:
@@ -172,13 +174,13 @@ class ReceiptBuffer:
 
     def _due(self) -> None:
         self._timer = None
-        self._reason = None
+        self._paused = False
         if self._pending and not self._on_their_way:
             self._commit()
 
     def _crowded(self) -> None:
         """Much waits: commit it if that can be done now, else stay within bounds."""
-        if self._reason is None and not self._on_their_way:
+        if not self._paused and not self._on_their_way:
             self._commit()
         else:
             self._shed()
@@ -217,14 +219,17 @@ class ReceiptBuffer:
         self._on_their_way.remove(batch)
         if isinstance(result, Failure):
             self._give_back(batch)
+            self._paused = True
             if self._reason is None:
-                self._reason = result.getErrorMessage()
-                self._log.warn("receipts could not be kept: {reason}", reason=self._reason)
+                self._log.failure("receipts could not be kept", result)
+            self._reason = result.getErrorMessage()
+        else:
+            self._reason = None
         self._set_mark()
         if self._size >= self._look_at:
             self._shed()
         if self._pending and not self._on_their_way and self._timer is None:
-            if self._reason is not None:
+            if self._paused:
                 self._wait(RETRY_S)
             elif self._size >= self._batch:
                 self._commit()
@@ -249,7 +254,7 @@ class ReceiptBuffer:
         self._size = sum(map(len, merged.values()))
 
     def _set_mark(self) -> None:
-        free = self._reason is None and not self._on_their_way
+        free = not self._paused and not self._on_their_way
         self._look_at = self._batch if free else max(1, self._max_waiting - self._away())
 
     def _shed(self) -> None:

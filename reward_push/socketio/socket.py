@@ -33,6 +33,7 @@ class Socket:
     ``user`` belongs to the application. ``provisional`` is set by an ``admit`` hook that lets a
     client in without counting it as joined: the connect time-out keeps running. ``unasked`` tells
     that the protocol joined the client to ``/`` before it could say anything (revision 4).
+    ``joined_at`` is when it asked to join, in seconds of the wheel.
     """
 
     __slots__ = (
@@ -40,6 +41,7 @@ class Socket:
         "_held",
         "client",
         "id",
+        "joined_at",
         "namespace",
         "provisional",
         "rooms",
@@ -64,6 +66,7 @@ class Socket:
         self.user: Any = None
         self.provisional = False
         self.unasked = unasked
+        self.joined_at = namespace.server.wheel.now()
         self._acks: Acks | None = None
         self._held: list[Outgoing] | None = None
 

@@ -79,32 +79,42 @@ def run(connection: sqlite3.Connection, operations: Sequence[Operation]) -> list
     only those fail that must. What SQLite cannot do now (disk full, read-only, I/O error, damage)
     becomes :class:`StoreUnavailable`; never raises.
     """
+    hopeless: dict[Work, Exception] = {}
     if len(operations) > 1:
-        try:
-            return [Outcome(result) for result in _transaction(connection, operations)]
-        except sqlite3.Error as error:
-            if primary_code(error) in _FOR_ALL:
-                return [
-                    Outcome(error=_translated(error)) if each.writes else _alone(connection, each)
-                    for each in operations
-                ]
-        except Exception:  # noqa: S110 - it is raised again where it belongs.
-            pass
-    return [_alone(connection, operation) for operation in operations]
+        tried = _attempt(connection, operations)
+        if not isinstance(tried, Exception):
+            return [Outcome(result) for result in tried]
+        if _code(tried) in _FOR_ALL:
+            hopeless = {each.work: tried for each in operations if each.writes}
+    outcomes: list[Outcome] = []
+    for operation in operations:
+        tried = hopeless.get(operation.work) or _attempt(connection, [operation])
+        if isinstance(tried, Exception):
+            if _code(tried) == sqlite3.SQLITE_BUSY:  # Waited for long enough.
+                hopeless[operation.work] = tried
+            outcomes.append(Outcome(error=_translated(tried)))
+        else:
+            outcomes += map(Outcome, tried)
+    return outcomes
 
 
-def _alone(connection: sqlite3.Connection, operation: Operation) -> Outcome:
+def _attempt(
+    connection: sqlite3.Connection, operations: Sequence[Operation]
+) -> list[Any] | Exception:
     try:
-        [result] = _transaction(connection, [operation])
+        return _transaction(connection, operations)
     except Exception as error:
-        return Outcome(error=_translated(error))
-    return Outcome(result)
+        return error.with_traceback(None)
+
+
+def _code(tried: object) -> int:
+    return primary_code(tried) if isinstance(tried, sqlite3.Error) else sqlite3.SQLITE_OK
 
 
 def _translated(error: Exception) -> Exception:
     if isinstance(error, sqlite3.Error) and not isinstance(error, _OUR_FAULT):
         return StoreUnavailable(str(error))
-    return error.with_traceback(None)
+    return error
 
 
 def _transaction(connection: sqlite3.Connection, operations: Sequence[Operation]) -> list[Any]:

@@ -94,7 +94,7 @@ def take(connection: sqlite3.Connection, calls: Sequence[Take]) -> list[Ended | 
     winners: dict[str, int] = {}
     for place, call in enumerate(calls):
         row = rows.get(call.message_id)
-        if row is not None and _to_be_had(row, call.now_ms):
+        if row is not None and _to_be_had(row):
             winners.setdefault(call.message_id, place)
     won = [calls[place] for place in winners.values()]
     advance(
@@ -156,14 +156,13 @@ def _move(row: Row, call: Claim) -> Move:
     return Move(row.seq, State.LIVE)
 
 
-def _to_be_had(row: Row, now_ms: int) -> bool:
-    """Whether a device that acknowledges a message now is the first to, and in time."""
+def _to_be_had(row: Row) -> bool:
+    """Whether a device that acknowledges a message now is the first to."""
     message = row.record.message
     if not message.once or row.reason is not None:
         return False
-    if message.expires_at_ms is None:  # It was sent once, and is done since.
-        return row.record.state is State.DONE
-    return row.record.state is State.LIVE and now_ms < message.expires_at_ms
+    # One without an end is done since it was sent.
+    return row.record.state is (State.DONE if message.expires_at_ms is None else State.LIVE)
 
 
 def _ended_at(call: Take, rows: dict[str, Row]) -> int:

@@ -13,7 +13,7 @@ from . import counters
 from .records import COLUMNS, Row, read, slot
 from .statements import gather_for, write
 
-_ENTER = "INSERT INTO live_rooms (namespace, room, live_no, seq) VALUES {rows}"
+_ENTER = "INSERT OR IGNORE INTO live_rooms (namespace, room, live_no, seq) VALUES {rows}"
 
 _LEAVE = """
 WITH given (namespace, room, live_no) AS (VALUES {rows})

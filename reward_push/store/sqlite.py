@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -161,8 +161,6 @@ class SQLiteStore:
 
     def accept(self, records: Sequence[MessageRecord]) -> "Deferred[list[Kept]]":
         """See :class:`IMessageStore`."""
-        if not records:
-            return succeed([])
         weight = sum(len(record.message.to.names) or 1 for record in records)
         return self._submit(accept.accept, tuple(records), Lane.POSTS, weight=weight)
 
@@ -208,8 +206,6 @@ class SQLiteStore:
 
     def note(self, noted: Mapping[str, Sequence[Receipt]]) -> "Deferred[None]":
         """See :class:`IMessageStore`. To a named device, what had ended before becomes owed."""
-        if not noted:
-            return succeed(None)
         weight = sum(map(len, noted.values()))
         return self._submit(receipts.note, dict(noted), Lane.RECEIPTS, weight=weight)
 
@@ -238,8 +234,6 @@ class SQLiteStore:
 
     def told(self, device: int, message_ids: Sequence[str]) -> "Deferred[None]":
         """See :class:`IMessageStore`."""
-        if not message_ids:
-            return succeed(None)
         call = (device, tuple(message_ids))
         return self._submit(replay.told, call, Lane.RECEIPTS, weight=len(message_ids))
 

@@ -16,7 +16,7 @@ from twisted.web.http_headers import Headers
 
 from .deadline import Deadline
 from .errors import error_body, reason_phrase
-from .interfaces import IReception
+from .interfaces import IUpload
 from .linger import linger
 from .sockets import set_protocol
 
@@ -60,7 +60,7 @@ class EdgeChannel(HTTPChannel):
     _phase = Phase.HEAD
     _armed: Phase | None = None
     _successor: IProtocol | None = None
-    _reception: IReception | None = None
+    _upload: IUpload | None = None
     _deadline: Deadline
 
     # What is received
@@ -104,7 +104,7 @@ class EdgeChannel(HTTPChannel):
         super().allHeadersReceived()
         self._phase = Phase.BODY
         if self.length is None or self.length > len(self._buffer):
-            self._reception = self.site.policy.receiving(
+            self._upload = self.site.policy.receiving(
                 self._command, self._path, self.requests[-1].requestHeaders, self._drop
             )
 
@@ -113,9 +113,9 @@ class EdgeChannel(HTTPChannel):
         if self._phase is Phase.GONE:
             return
         self._phase = Phase.BUSY
-        reception, self._reception = self._reception, None
-        if reception is not None:
-            reception.whole()
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            upload.whole()
         super().allContentReceived()
 
     def rawDataReceived(self, data: bytes) -> None:
@@ -210,9 +210,9 @@ class EdgeChannel(HTTPChannel):
 
     def _stop_receiving(self) -> None:
         """The body being received, if there is one, will not be complete."""
-        reception, self._reception = self._reception, None
-        if reception is not None:
-            reception.lost()
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            upload.lost()
 
     def _drop(self) -> None:
         self.transport.abortConnection()

@@ -11,6 +11,11 @@ _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
 
+def wants_websocket(headers: Headers) -> bool:
+    """Return whether a request asks for a WebSocket, well or badly."""
+    return headers.hasHeader(b"Upgrade") and b"websocket" in _tokens(headers, b"Upgrade")
+
+
 def refusal(method: bytes, version: bytes, headers: Headers) -> str | None:
     """Return what is wrong with an upgrade request; ``None``: it can be accepted.
 
@@ -30,11 +35,6 @@ def refusal(method: bytes, version: bytes, headers: Headers) -> str | None:
     if len(keys) != 1 or not _KEY.fullmatch(keys[0]):
         return "the Sec-WebSocket-Key header is not one base64 of 16 bytes"
     return None
-
-
-def wants_websocket(headers: Headers) -> bool:
-    """Whether the request asks for a WebSocket at all, well or badly."""
-    return b"websocket" in _tokens(headers, b"Upgrade")
 
 
 def answer(request_headers: Headers, answer_headers: Headers) -> bytes:

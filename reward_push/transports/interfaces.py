@@ -6,8 +6,8 @@ from twisted.web.http_headers import Headers
 from zope.interface import Interface
 
 
-class IReception(Interface):
-    """Told, once, how the reception of a request's body ends."""
+class IUpload(Interface):
+    """A request's body under way. Told, once, how it ends."""
 
     def whole() -> None:
         """All of it is here: the request is rendered next."""
@@ -24,10 +24,10 @@ class IBodyPolicy(Interface):
 
     def receiving(
         method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]
-    ) -> IReception | None:
+    ) -> IUpload | None:
         """A request's head is here, its body has yet to come; return who wants to know how that ends.
 
-        Not called for a body that came along with the head. Until it is told the end, the reception
+        Not called for a body that came along with the head. Until it is told the end, the upload
         may call ``drop()`` to cut the request's connection.
         """
 

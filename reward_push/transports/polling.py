@@ -17,7 +17,7 @@ from ..engineio.errors import CloseReason, DecodeError, EncodeError, Refusal
 from ..engineio.interfaces import ISession, ITransport
 from ..engineio.outgoing import Outgoing
 from ..engineio.revision import Revision
-from .interfaces import IReception
+from .interfaces import IUpload
 from .refusals import refuse
 from .request import EdgeRequest
 
@@ -165,7 +165,7 @@ class PollingTransport:
             self._session.transport_lost(self)
 
 
-@implementer(IReception)
+@implementer(IUpload)
 class IncomingPost:
     """A POST whose body is under way."""
 
@@ -176,11 +176,11 @@ class IncomingPost:
         self.drop = drop
 
     def whole(self) -> None:
-        """See :class:`.interfaces.IReception`."""
+        """See :class:`.interfaces.IUpload`."""
         self._transport.received(self)
 
     def lost(self) -> None:
-        """See :class:`.interfaces.IReception`."""
+        """See :class:`.interfaces.IUpload`."""
         self._transport.lost(self)
 
 

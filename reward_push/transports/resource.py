@@ -21,7 +21,7 @@ from ..engineio.revision import negotiate
 from ..engineio.session import Session
 from .cors import Origins, answer_preflight, is_legal, origin_of
 from .handshake import wants_websocket
-from .interfaces import IBodyPolicy, IReception
+from .interfaces import IBodyPolicy, IUpload
 from .polling import PollingTransport
 from .refusals import refuse
 from .request import EdgeRequest
@@ -56,7 +56,7 @@ class EngineResource(Resource):
 
     def receiving(
         self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]
-    ) -> IReception | None:
+    ) -> IUpload | None:
         """See :class:`.interfaces.IBodyPolicy`."""
         transport = self._polling_of(uri, headers) if method == b"POST" else None
         return None if transport is None else transport.receiving(drop)
@@ -132,7 +132,7 @@ class EngineResource(Resource):
         revision = negotiate(query.eio, self._registry.options)
         if isinstance(revision, Refusal):
             return revision
-        opening = Opening(query.params, request.getHeader("authorization"), _address(request))
+        opening = Opening(query.params, _authorization(request.requestHeaders), _address(request))
         session = self._registry.open(revision, opening, base64=query.base64)
         if over_websocket:
             return self._websockets.accept(request, session)
@@ -180,5 +180,6 @@ def _same_key(headers: Headers, query: Query, opening: Opening) -> bool:
 
 
 def _authorization(headers: Headers) -> str | None:
-    values = headers.getRawHeaders("authorization")
-    return values[-1] if values else None
+    # As bytes: twisted.web raises for what is not UTF-8, where it is only a wrong key.
+    values = headers.getRawHeaders(b"authorization")
+    return values[-1].decode("utf-8", "replace") if values else None

@@ -6,7 +6,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource, Resource
 from zope.interface import implementer
 
-from .interfaces import IBodyPolicy, IReception
+from .interfaces import IBodyPolicy, IUpload
 from .request import EdgeRequest
 from .resource import EngineResource
 
@@ -42,7 +42,7 @@ class Root(Resource):
 
     def receiving(
         self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]
-    ) -> IReception | None:
+    ) -> IUpload | None:
         """See :class:`.interfaces.IBodyPolicy`."""
         return self._bodies(uri).receiving(method, uri, headers, drop)
 

@@ -452,6 +452,19 @@ def test_a_session_that_ended_by_a_broken_frame_is_gone(besieged: Node) -> None:
     assert client.get().brief == UNKNOWN
 
 
+@pytest.mark.parametrize("value", ["ApiKey \xff\xfe", "ApiKey \x80", "\xff", "Bearer \xed\xa0\x80"])
+def test_keys_that_are_not_utf_8(besieged: Node, value: str) -> None:
+    """They are wrong keys like others, at a handshake, later and at the API."""
+    headers = [("Authorization", value)]
+    websocket = open_websocket(besieged.port, headers=headers)
+    websocket.say("40/dropcodes,")
+    assert '"unauthorized"' in websocket.text()
+    client = joined(besieged, 4)
+    client.headers = headers
+    assert client.post("40/x,").status == (200 if value == "\xff" else 403)
+    assert request(besieged.port, "POST", "/v1/messages", headers, b"{}").status == 401
+
+
 GARBAGE = random.Random(7)
 
 

@@ -778,23 +778,22 @@ def test_what_the_opening_request_said_is_kept_but_not_shown() -> None:
 def test_the_round_trip_is_measured_by_what_the_client_answers_at_once() -> None:
     """Revision 4 by heartbeats. A pong nobody asked for measures nothing."""
     world = World("websocket")
-    opened_at = world.session.opened_at
     world.session.received(world.transport, PONG)
     assert world.session.rtt_s is None
     world.wheel.advance(25)
     world.wheel.advance(0.125)
     world.session.received(world.transport, PONG)
     assert world.session.rtt_s == pytest.approx(0.125)
-    assert world.wheel.now() - opened_at == pytest.approx(25.125)
 
 
 def test_revision_3_measures_the_round_trip_by_its_own_pings() -> None:
     """The client's tell nothing."""
     world = World("websocket", V3)
+    opened_at = world.wheel.now()
     world.session.received(world.transport, PING)
     assert world.session.rtt_s is None
     world.session.send(Outgoing(Packet(PacketType.MESSAGE, "x"), tracker=Tracker()))
     world.wheel.advance(1)
-    asked_at = world.session.opened_at + PROOF_DELAY_S
+    asked_at = opened_at + PROOF_DELAY_S
     world.session.transport_proved(world.transport)
     assert world.session.rtt_s == pytest.approx(world.wheel.now() - asked_at)

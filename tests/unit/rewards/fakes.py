@@ -316,10 +316,7 @@ class MemoryStore:
 
     def _do(self, name, work):
         self.calls.append(name)
-        if self.away or name in self.fails:
-            value = StoreUnavailable("no disk")
-        else:
-            value = work()
+        value = StoreUnavailable("no disk") if self.away or name in self.fails else work()
         if self.holds:
             deferred = Deferred()
             self.held.append((deferred, value))

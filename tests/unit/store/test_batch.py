@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from reward_push.access.interfaces import StoreUnavailable
-from reward_push.store.batch import Operation, run
+from reward_push.store.batch import Lane, Operation, run
 
 
 @pytest.fixture
@@ -40,11 +40,11 @@ def broken(connection, arguments):
 
 
 def writing(work, argument):
-    return Operation(work, argument, writes=True, weight=1)
+    return Operation(work, argument, writes=True, weight=1, lane=Lane.POSTS)
 
 
 def reading(work, argument=None):
-    return Operation(work, argument, writes=False, weight=1)
+    return Operation(work, argument, writes=False, weight=1, lane=Lane.POSTS)
 
 
 def numbers(connection):
@@ -145,5 +145,11 @@ def test_file_that_another_program_holds_is_waited_for_once(tmp_path):
     assert seen.count("BEGIN IMMEDIATE") == 1
     theirs.execute("ROLLBACK")
     assert results(run(ours, operations[:2])) == [0, 10]
+    theirs.execute("BEGIN IMMEDIATE")
+    seen.clear()
+    outcomes = run(ours, [reading(insert, n) for n in (30, 31, 32)] + [reading(count)])
+    assert results(outcomes) == [StoreUnavailable] * 3 + [2]
+    assert seen.count("ROLLBACK") == 2  # of all, and of the first alone
+    theirs.execute("ROLLBACK")
     ours.close()
     theirs.close()

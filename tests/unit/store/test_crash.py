@@ -40,7 +40,7 @@ for number in range(1_000):
     told += names
 report = {"told": told, "refused": refused, "why": answer, "healthy": store.healthy()}
 [known] = inbox.settle(store.accept([record("before", b"other")]))
-report["reads"] = not isinstance(known, Exception) and known[0].message.id == "before"
+report["reads"] = not isinstance(known, Exception) and known[0].record.message.id == "before"
 inbox.get(store.maintain())
 report["degraded"] = store.healthy()
 resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -9,9 +9,11 @@ from twisted.logger import globalLogPublisher
 
 from reward_push.access.interfaces import KeyExists, KeyKind, StoreUnavailable
 from reward_push.access.key_text import new_key
+from reward_push.rewards.interfaces import Kept
 from reward_push.rewards.message import State
+from reward_push.store.batch import Lane
 from reward_push.store.errors import StoreError
-from reward_push.store.sqlite import PRUNED_ROWS, SQLiteStore, open_store
+from reward_push.store.sqlite import PRUNED_MESSAGES, SQLiteStore, open_store
 
 from .samples import Inbox, record
 
@@ -39,7 +41,8 @@ class Rig:
         return self.connections[-1].execute(f"PRAGMA {text}").fetchone()
 
     def accept(self, *records):
-        return self.inbox.get(self.store.accept(records))
+        """The records that are kept now under the ids of these."""
+        return [each.record for each in self.inbox.get(self.store.accept(records))]
 
     def knows(self, *ids):
         """Which of ``ids`` the file has."""
@@ -196,10 +199,10 @@ def test_posts_that_come_together_are_committed_together(rig):
         assert gate.wait(30)
         return list(arguments)
 
-    held = rig.store._writer.submit(hold, None, writes=False)
+    held = rig.store._writer.submit(hold, None, Lane.DUTIES, writes=False)
     assert entered.wait(30)
     calls = [rig.store.accept([record(f"m{n}")]) for n in range(500)]
-    calls += [rig.store.settle(record(f"m{n}")) for n in range(500)]
+    calls += [rig.store.settle(f"m{n}", n) for n in range(500)]
     gate.set()
     rig.inbox.settle(held, *calls)
     rig.connections[-1].set_trace_callback(None)
@@ -227,7 +230,7 @@ def test_full_disk_fails_what_does_not_fit_wholly_and_recovers(either):
     large = [record(f"large{n}", size=16_000) for n in range(20)]
     small, [*refused] = record("small"), large
     one, other = rig.inbox.settle(rig.store.accept([small]), rig.store.accept(refused))
-    assert one == [small]
+    assert one == [Kept(small)]
     assert isinstance(other, StoreUnavailable)
     assert str(other) == rig.store.healthy() == "database or disk is full"
     assert rig.knows("small", *(each.message.id for each in large)) == {"small"}
@@ -245,7 +248,7 @@ def test_read_only_store_fails_writes_serves_keys_and_recovers(either):
     calls = [
         rig.store.accept([record("m")]),
         rig.store.get_key(key.key.key_id),
-        rig.store.settle(record("m")),
+        rig.store.settle("m", 1),
         rig.store.add_key(demo_key()),
     ]
     results = rig.inbox.settle(*calls)
@@ -348,9 +351,9 @@ def test_message_that_has_not_ended_is_kept_however_old(rig):
     assert rig.knows("scheduled", "live", "done") == {"scheduled", "live"}
 
 
-def test_settled_end_counts_for_retention(rig):
+def test_later_end_counts_for_retention(rig):
     rig.accept(record("m", state=State.LIVE, ended_at_ms=None))
-    rig.inbox.get(rig.store.settle(record("m", ended_at_ms=1_000)))
+    rig.inbox.get(rig.store.cancel("m", 1_000))
     rig.now_ms = 1_000 + DAY_MS
     rig.maintain()
     assert rig.knows("m") == set()
@@ -375,7 +378,7 @@ def test_retention_can_be_set_and_switched_off(path):
 
 
 def test_pruning_goes_in_small_transactions_and_lets_others_in_between(rig):
-    total = 3 * PRUNED_ROWS + 1
+    total = 3 * PRUNED_MESSAGES + 1
     rig.accept(*(record(f"m{n}") for n in range(total)))
     left = []
 
@@ -389,7 +392,7 @@ def test_pruning_goes_in_small_transactions_and_lets_others_in_between(rig):
     looked = rig.store.get_key("k").addCallback(note_when_done)
     rig.inbox.settle(pruned, looked)
     assert rig.knows(*(f"m{n}" for n in range(total))) == set()
-    assert left[0] >= total - 2 * PRUNED_ROWS
+    assert left[0] >= total - 2 * PRUNED_MESSAGES
 
 
 def test_no_secret_is_in_the_file(path):

@@ -7,6 +7,7 @@ import pytest
 from twisted.internet.defer import CancelledError
 
 from reward_push.access.interfaces import StoreUnavailable
+from reward_push.store.batch import Lane
 from reward_push.store.database import MEMORY, Database
 from reward_push.store.writer import Writer
 
@@ -41,12 +42,12 @@ class Rig:
             assert self.gate.wait(30)
             return list(arguments)
 
-        held = self.writer.submit(wait, None, writes=False)
+        held = self.writer.submit(wait, None, Lane.POSTS, writes=False)
         assert self.entered.wait(30)
         return held
 
-    def insert(self, number, weight=1):
-        return self.writer.submit(insert, number, writes=True, weight=weight)
+    def insert(self, number, weight=1, lane=Lane.POSTS):
+        return self.writer.submit(insert, number, lane, writes=True, weight=weight)
 
     def commits(self):
         return self.statements.count("COMMIT")
@@ -72,7 +73,7 @@ def rig():
 
 def test_work_is_done_in_one_other_thread(rig):
     first, second = rig.inbox.settle(
-        *(rig.writer.submit(where, None, writes=False) for _ in range(2))
+        *(rig.writer.submit(where, None, Lane.POSTS, writes=False) for _ in range(2))
     )
     assert first is second is not threading.current_thread()
 
@@ -124,6 +125,23 @@ def test_what_is_heavier_than_the_limit_is_taken_when_nothing_waits():
     rig.inbox.get(rig.writer.stop())
 
 
+def test_flood_in_one_lane_makes_nothing_fail_in_another():
+    rig = Rig(max_waiting=10)
+    held = rig.hold()
+    waiting = [rig.insert(number, 10, Lane.RECEIPTS) for number in range(10)]
+    with pytest.raises(StoreUnavailable, match="too much waits for the store"):
+        rig.inbox.get(rig.insert(99, 1, Lane.RECEIPTS))
+    waiting += [
+        rig.insert(10, 9),
+        rig.insert(11, 10, Lane.CLIENTS),
+        rig.insert(12, 10, Lane.DUTIES),
+    ]
+    rig.gate.set()
+    assert rig.inbox.settle(held, *waiting)[1:] == list(range(13))
+    assert rig.inbox.get(rig.insert(99, 100, Lane.RECEIPTS)) == 99
+    rig.inbox.get(rig.writer.stop())
+
+
 def test_cancelled_waiting_changes_nothing_else(rig):
     held = rig.hold()
     cancelled, other = rig.insert(1), rig.insert(2)
@@ -140,7 +158,7 @@ def test_trouble_is_the_last_failure_until_something_is_written(rig):
     with pytest.raises(StoreUnavailable, match=r"^attempt to write a readonly database$"):
         rig.inbox.get(rig.insert(1))
     assert rig.writer.trouble() == "attempt to write a readonly database"
-    rig.inbox.get(rig.writer.submit(where, None, writes=False))
+    rig.inbox.get(rig.writer.submit(where, None, Lane.POSTS, writes=False))
     assert rig.writer.trouble() == "attempt to write a readonly database"
     rig.connection.execute("PRAGMA query_only = OFF")
     rig.inbox.get(rig.insert(2))
@@ -155,7 +173,7 @@ def test_write_that_changed_nothing_does_not_end_the_trouble(rig):
     rig.connection.execute("PRAGMA query_only = ON")
     rig.inbox.settle(rig.insert(1))
     rig.connection.execute("PRAGMA query_only = OFF")
-    rig.inbox.get(rig.writer.submit(delete_none, None, writes=True))
+    rig.inbox.get(rig.writer.submit(delete_none, None, Lane.POSTS, writes=True))
     assert rig.writer.trouble() == "attempt to write a readonly database"
 
 
@@ -211,5 +229,5 @@ def test_writer_that_was_not_started_refuses_and_stops():
     inbox = Inbox()
     writer = Writer(Database(MEMORY), inbox.call_from_thread, lambda: 0.0, 10)
     with pytest.raises(StoreUnavailable, match="the store is closed"):
-        inbox.get(writer.submit(where, None, writes=False))
+        inbox.get(writer.submit(where, None, Lane.POSTS, writes=False))
     assert inbox.get(writer.stop()) is None

@@ -9,7 +9,7 @@ from zope.interface import implementer
 from reward_push.engineio.errors import CloseReason, DecodeError
 from reward_push.engineio.interfaces import ISession
 from reward_push.engineio.packet import Packet, PacketType
-from reward_push.transports.interfaces import IBodyPolicy, IReception
+from reward_push.transports.interfaces import IBodyPolicy, IUpload
 
 
 class FakeRevision:
@@ -79,8 +79,8 @@ class FakeSession:
         self.on_ended()
 
 
-@implementer(IReception)
-class FakeReception:
+@implementer(IUpload)
+class FakeUpload:
     """Keeps how it ended."""
 
     def __init__(self, uri: bytes, drop: Callable[[], None]) -> None:
@@ -100,7 +100,7 @@ class FakePolicy:
     """Ten bytes for ``/small``, a thousand elsewhere, and none for ``/unlimited``."""
 
     def __init__(self) -> None:
-        self.receptions: list[FakeReception] = []
+        self.uploads: list[FakeUpload] = []
         self.refused: list[tuple[bytes, bytes, list[bytes] | None]] = []
 
     def limit(self, method: bytes, uri: bytes) -> int:
@@ -110,9 +110,9 @@ class FakePolicy:
 
     def receiving(
         self, method: bytes, uri: bytes, headers: Any, drop: Callable[[], None]
-    ) -> FakeReception:
-        self.receptions.append(FakeReception(uri, drop))
-        return self.receptions[-1]
+    ) -> FakeUpload:
+        self.uploads.append(FakeUpload(uri, drop))
+        return self.uploads[-1]
 
     def refuse(
         self, method: bytes, uri: bytes, headers: Any

@@ -3,7 +3,7 @@
 import pytest
 from twisted.web.http_headers import Headers
 
-from reward_push.transports.handshake import answer, refusal
+from reward_push.transports.handshake import answer, refusal, wants_websocket
 
 GOOD = {
     "Host": ["h"],
@@ -56,6 +56,15 @@ def test_bad_requests_are_told_why(headers, word):
     reason = refusal(b"GET", b"HTTP/1.1", headers)
     assert reason is not None
     assert word in reason
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [(["websocket"], True), (["h2c, WebSocket"], True), (["h2c"], False), ([], False)],
+)
+def test_who_wants_a_websocket(values, wanted):
+    """Also in a request that is wrong otherwise; other protocols may be offered to no effect."""
+    assert wants_websocket(Headers({"Upgrade": values})) is wanted
 
 
 def test_other_methods_and_versions():

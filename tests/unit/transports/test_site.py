@@ -17,7 +17,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from zope.interface.verify import verifyObject
 
-from reward_push.transports.interfaces import IBodyPolicy, IReception
+from reward_push.transports.interfaces import IBodyPolicy, IUpload
 from reward_push.transports.linger import LINGER_S
 from reward_push.transports.options import SiteOptions
 from reward_push.transports.site import build_site
@@ -350,7 +350,7 @@ def test_the_policy_may_name_another_type():
 def test_the_fake_policy_is_a_policy():
     policy = FakePolicy()
     assert verifyObject(IBodyPolicy, policy)
-    assert verifyObject(IReception, policy.receiving(b"POST", b"/", None, lambda: None))
+    assert verifyObject(IUpload, policy.receiving(b"POST", b"/", None, lambda: None))
 
 
 # Bodies that have yet to come
@@ -360,10 +360,10 @@ def waiting(*parts: bytes, path: bytes = b"/x") -> tuple[Connection, list[str]]:
     """Return a connection with the head of a POST and some of its body, and what is told of it."""
     connection = Connection()
     connection.send(post(path, b"Content-Length: 8") + parts[0])
-    (reception,) = connection.policy.receptions
+    (upload,) = connection.policy.uploads
     for part in parts[1:]:
         connection.send(part)
-    return connection, reception.told
+    return connection, upload.told
 
 
 def test_a_body_that_came_with_its_head_is_not_waited_for():
@@ -371,7 +371,7 @@ def test_a_body_that_came_with_its_head_is_not_waited_for():
     connection.send(GET)
     connection.send(post(b"/x", b"Content-Length: 0"))
     connection.send(post(b"/x", b"Content-Length: 5", body=b"whole" + GET))
-    assert connection.policy.receptions == []
+    assert connection.policy.uploads == []
     assert len(connection.requests) == 4
 
 
@@ -387,10 +387,10 @@ def test_the_end_of_a_body_is_told_before_its_request_is_rendered():
 def test_a_chunked_body_is_waited_for():
     connection = Connection()
     connection.send(post(b"/x", b"Transfer-Encoding: chunked") + b"5\r\n01234\r\n")
-    (reception,) = connection.policy.receptions
-    assert reception.told == []
+    (upload,) = connection.policy.uploads
+    assert upload.told == []
     connection.send(b"0\r\n\r\n")
-    assert reception.told == ["whole"]
+    assert upload.told == ["whole"]
 
 
 def test_a_client_that_leaves_in_mid_body_is_told():
@@ -411,14 +411,14 @@ def test_a_body_that_takes_too_long_is_told():
 def test_a_body_that_is_refused_half_way_is_told(more):
     connection = Connection()
     connection.send(post(b"/small", b"Transfer-Encoding: chunked"))
-    (reception,) = connection.policy.receptions
+    (upload,) = connection.policy.uploads
     connection.send(more)
-    assert reception.told == ["lost"]
+    assert upload.told == ["lost"]
 
 
 def test_a_body_can_be_cut_off():
     connection, told = waiting(b"0123")
-    connection.policy.receptions[0].drop()
+    connection.policy.uploads[0].drop()
     assert connection.transport.disconnecting
     connection.lose()
     assert told == ["lost"]
