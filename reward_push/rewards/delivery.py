@@ -20,8 +20,9 @@ from .message import Message
 from .receipts import ReceiptBuffer
 from .rooms import rooms_of
 
-MAX_UNENDED = 10_000
-"""Messages without an end whose acknowledgements are still understood; older ones are forgotten."""
+MAX_KNOWN = 10_000
+"""Messages kept in memory, the last used. Acknowledgements of older ones are not understood any more, until
+they are written again."""
 
 
 def envelope(message: Message, now_ms: int) -> dict[str, Any]:
@@ -138,7 +139,6 @@ class Delivery:
         self._now_ms = now_ms
         self._by_id: OrderedDict[str, LiveMessage] = OrderedDict()
         self._by_ack: dict[int, LiveMessage] = {}
-        self._unended: OrderedDict[str, None] = OrderedDict()
         self._sockets: dict[int, dict[Any, None]] = {}
 
     # Who is here.
@@ -183,17 +183,16 @@ class Delivery:
             live = LiveMessage(message, self._broadcaster, self._receipts, self._now_ms)
             self._by_id[message.id] = live
             self._by_ack[live.ack_id] = live
-            if not live.has_end:
-                self._unended[message.id] = None
-                if len(self._unended) > MAX_UNENDED:
-                    self._forget(self._unended.popitem(last=False)[0])
+            if len(self._by_id) > MAX_KNOWN:
+                self._forget(next(iter(self._by_id)))
+        else:
+            self._by_id.move_to_end(message.id)
         return live
 
     def _forget(self, message_id: str) -> LiveMessage | None:
         live = self._by_id.pop(message_id, None)
         if live is not None:
             del self._by_ack[live.ack_id]
-            self._unended.pop(message_id, None)
         return live
 
     # Acknowledgements.
