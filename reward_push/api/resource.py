@@ -83,7 +83,7 @@ class ApiResource(Resource):
     _log = Logger()
 
     def __init__(self, router: Router) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._router = router
 
     def render(self, request: Request) -> int:
