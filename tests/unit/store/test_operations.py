@@ -335,7 +335,7 @@ class Recorder:
         ("take", lambda s, n: s.take("once", n, 2)),
         ("settle", lambda s, n: s.settle(f"m{n}", 2)),
         ("cancel", lambda s, n: s.cancel("m" if n % 2 else "once", 2)),
-        ("open", lambda s, n: s.open_device(f"k{n % 50}", "s", f"d{n % 30}", n)),
+        ("open", lambda s, n: s.open_device(f"k{n % 7}", "s", f"d{n % 31}", n)),
         ("get_key", lambda s, n: s.get_key(f"k{n}")),
     ],
 )
