@@ -99,7 +99,7 @@ def echo(namespace: Namespace) -> None:
         socket.emit("message-back", *args)
 
     @namespace.on("message-with-ack")
-    def on_message_with_ack(socket: Socket, *args: Any) -> tuple[Any, ...]:
+    def on_message_with_ack(_: Socket, *args: Any) -> tuple[Any, ...]:
         return args
 
 

@@ -6,7 +6,7 @@ several keys come, ``auth`` wins over the header, the header over the query, and
 that ``/`` was joined with on the same connection.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -14,7 +14,11 @@ import attrs
 from .access.credentials import from_authorization
 from .access.interfaces import ANY_STREAMER, Key, KeyKind, StoreUnavailable
 from .access.keys import KeyRing
-from .rewards.names import is_name
+from .replay import Replay
+from .rewards.delivery import Delivery
+from .rewards.interfaces import Device, IMessageStore
+from .rewards.member import Member
+from .rewards.names import NAME_RULE, is_name
 from .rewards.rooms import EVERYBODY, group_room, streamer_room
 from .socketio.namespace import ConnectionRefused, Namespace, TryLater
 from .socketio.socket import Socket
@@ -23,23 +27,50 @@ UNAUTHORIZED = "unauthorized"
 FORBIDDEN = "forbidden"
 
 
-@attrs.frozen
-class Member:
-    """Who a socket was found to be; its ``socket.user``."""
+@attrs.define
+class Connection:
+    """What is known of a whole connection; the ``client.user`` of all its sockets."""
 
-    key: Key
-    streamer: str
+    root_key: str | None = attrs.field(default=None, repr=False)
+    """The key that ``/`` was joined with."""
+    nameless: Device | None = None
+    """The device of a client that named none: the same in all namespaces."""
 
 
 class Audience:
-    """The ``admit`` hook of every namespace."""
+    """The hooks of every namespace: who may join, and what happens to who has."""
 
-    def __init__(self, keys: KeyRing) -> None:
+    def __init__(
+        self,
+        keys: KeyRing,
+        store: IMessageStore,
+        delivery: Delivery,
+        replay: Replay,
+        now_ms: Callable[[], int],
+    ) -> None:
         self._keys = keys
+        self._store = store
+        self._delivery = delivery
+        self._replay = replay
+        self._now_ms = now_ms
 
     def attend(self, namespace: Namespace) -> None:
         """Guard ``namespace`` from now on."""
         namespace.admit = self.admit
+        namespace.connected = self.connected
+        namespace.disconnected = self.disconnected
+        namespace.acked = self._delivery.acked
+
+    def connected(self, socket: Socket) -> None:
+        """Bring a socket that was let in up to date."""
+        if socket.user is not None:
+            self._delivery.connected(socket)
+            self._replay.begin(socket)
+
+    def disconnected(self, socket: Socket, _reason: str) -> None:
+        """Forget a socket that is gone."""
+        if socket.user is not None:
+            self._delivery.disconnected(socket)
 
     async def admit(self, socket: Socket, auth: Mapping[str, Any]) -> None:
         """Let ``socket`` in by its key.
@@ -55,6 +86,9 @@ class Audience:
                 socket.provisional = True
                 return
             raise _refused(UNAUTHORIZED)
+        connection = socket.client.user
+        if connection is None:
+            connection = socket.client.user = Connection()
         try:
             key = await self._keys.authenticate(presented)
         except StoreUnavailable as unavailable:
@@ -65,22 +99,29 @@ class Audience:
         if key.kind is not KeyKind.PLUGIN or not (name == "/" or key.allows_namespace(name)):
             raise _refused(FORBIDDEN)
         if name == "/":
-            socket.client.user = presented
-        streamer = self._streamer(key, socket, auth)
-        socket.user = Member(key, streamer)
+            connection.root_key = presented
+        streamer = key.streamer
+        if streamer is None or streamer == ANY_STREAMER:
+            streamer = _named("streamer", socket, auth)
+        if streamer is None:
+            raise _invalid("streamer", "a gateway key's client names its streamer")
+        device = await self._device(key, streamer, _named("device", socket, auth), connection)
+        socket.user = Member(device, key.groups)
         socket.join(EVERYBODY, streamer_room(streamer), *map(group_room, key.groups))
 
-    @staticmethod
-    def _streamer(key: Key, socket: Socket, auth: Mapping[str, Any]) -> str:
-        if key.streamer is not None and key.streamer != ANY_STREAMER:
-            return key.streamer
-        streamer = auth.get("streamer", socket.opening.query.get("streamer"))
-        if not isinstance(streamer, str) or not is_name(streamer):
-            raise ConnectionRefused(
-                "streamer: a gateway key's client names its streamer",
-                {"code": "invalid_request", "field": "streamer"},
-            )
-        return streamer
+    async def _device(
+        self, key: Key, streamer: str, name: str | None, connection: Connection
+    ) -> Device:
+        known = connection.nameless
+        if name is None and known is not None and known.key_id == key.key_id:
+            return known
+        try:
+            device = await self._store.open_device(key.key_id, streamer, name, self._now_ms())
+        except StoreUnavailable as unavailable:
+            raise TryLater from unavailable
+        if name is None:
+            connection.nameless = device
+        return device
 
 
 def presented_key(socket: Socket, auth: Mapping[str, Any]) -> str | None:
@@ -91,9 +132,21 @@ def presented_key(socket: Socket, auth: Mapping[str, Any]) -> str | None:
         auth.get("token"),
         from_authorization(opening.authorization),
         opening.query.get("apiKey"),
-        socket.client.user,
+        socket.client.user and socket.client.user.root_key,
     )
     return next((key for key in candidates if isinstance(key, str) and key), None)
+
+
+def _named(field: str, socket: Socket, auth: Mapping[str, Any]) -> str | None:
+    """Return the name under ``field`` of ``auth`` or else of the query, if there is one."""
+    name = auth.get(field, socket.opening.query.get(field))
+    if name is not None and not (isinstance(name, str) and is_name(name)):
+        raise _invalid(field, f"must be {NAME_RULE}")
+    return name
+
+
+def _invalid(field: str, rule: str) -> ConnectionRefused:
+    return ConnectionRefused(f"{field}: {rule}", {"code": "invalid_request", "field": field})
 
 
 def _refused(code: str) -> ConnectionRefused:

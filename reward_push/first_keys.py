@@ -70,5 +70,8 @@ def base_url(description: str) -> str:
     kind, _, rest = description.removeprefix("haproxy:").partition(":")
     scheme = "https" if kind in ("ssl", "tls") else "http"
     parts = rest.split(":")
-    port = next((part.removeprefix("port=") for part in parts if part.removeprefix("port=").isdigit()), "8080")
+    port = next(
+        (part.removeprefix("port=") for part in parts if part.removeprefix("port=").isdigit()),
+        "8080",
+    )
     return f"{scheme}://127.0.0.1:{port}"

@@ -1,5 +1,6 @@
 """The composition root: every object of a node is made here, wired, started and stopped in order."""
 
+import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -9,6 +10,7 @@ import attrs
 from twisted.application.service import IService, MultiService
 from twisted.application.strports import service as listen_on
 from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
@@ -23,15 +25,19 @@ from .engineio.registry import Registry
 from .errors import StartError
 from .first_keys import FirstKeys
 from .ops.health import Health
-from .rewards.delivery import SocketDelivery
+from .presence import Presence
+from .replay import Replay
+from .rewards.delivery import Delivery
 from .rewards.publisher import Publisher
+from .rewards.receipts import ReceiptBuffer
+from .rewards.scheduler import Scheduler
 from .settings.model import HttpSettings, Settings
 from .socketio.decoder import Decoder, Limits
 from .socketio.server import Server
 from .store.errors import StoreError
 from .store.sqlite import SQLiteStore, open_store
 from .transports.cors import Origins
-from .transports.interfaces import IBodyPolicy
+from .transports.interfaces import IBodyPolicy, IUpload
 from .transports.options import SiteOptions
 from .transports.resource import EngineResource
 from .transports.root import Root
@@ -66,14 +72,18 @@ def build_node(settings: Settings, reactor: Any) -> IService:
 
     engine = settings.engine
     wheel = Wheel(reactor, tick_for(engine.ping_interval_s, engine.ping_timeout_s))
-    limits = Limits(attachment_bytes=engine.max_packet_bytes)
+    limits = Limits(attachment_bytes=engine.max_packet_bytes or sys.maxsize)
     server = Server(
         wheel,
         lambda call: reactor.callLater(0, call),
         connect_timeout_s=settings.connect_timeout_s,
         new_decoder=lambda: Decoder(limits),
     )
-    audience = Audience(keys)
+    receipts = ReceiptBuffer(store, reactor)
+    delivery = Delivery(server, store, receipts, _now_ms)
+    scheduler = Scheduler(store, delivery, reactor, _now_ms, flush=receipts.flush)
+    replay = Replay(store, receipts, delivery, _now_ms)
+    audience = Audience(keys, store, delivery, replay, _now_ms)
     for name in settings.namespaces:
         audience.attend(server.namespace(name))
     registry = Registry(engine, wheel, server.open_client, settings.node_id)
@@ -82,8 +92,16 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         settings.node_id, version=version("reward-push"), connections=lambda: len(registry)
     )
     health.watch(store.healthy)
+    health.watch(scheduler.trouble)
+    health.watch(receipts.trouble)
     api = build_api(
-        publisher=Publisher(store, SocketDelivery(server, _now_ms), _now_ms, settings.namespaces),
+        publisher=Publisher(
+            store, delivery, scheduler, _now_ms, settings.namespaces, flush=receipts.flush
+        ),
+        store=store,
+        flush=receipts.flush,
+        presence=Presence(server, wheel, _now_ms),
+        node_id=settings.node_id,
         keys=keys,
         health=health,
         namespaces=settings.namespaces,
@@ -101,7 +119,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         body_timeout_s=http.body_timeout_s,
     )
     site = build_site(root, options, root, reactor)
-    node = Node(store, registry, resource, health, wheel, reactor)
+    node = Node(store, scheduler, receipts, registry, resource, health, wheel, reactor)
     for description in settings.listen:
         listen_on(with_backlog(description), site, reactor).setServiceParent(node)
     return node
@@ -110,21 +128,25 @@ def build_node(settings: Settings, reactor: Any) -> IService:
 class Node(MultiService):
     """A running node. Its children are the ports it listens on.
 
-    Started: ports (a port that cannot be had stops the start), store, ready. Stopped: no longer
-    ready, no handshakes, clients sent away, ports, store, wheel.
+    Started: ports (a port that cannot be had stops the start), store, schedule, ready. Stopped: no
+    longer ready, no handshakes, schedule, clients sent away, ports, receipts, store, wheel.
     """
 
     def __init__(
         self,
         store: SQLiteStore,
+        scheduler: Scheduler,
+        receipts: ReceiptBuffer,
         registry: Registry,
         resource: EngineResource,
         health: Health,
         wheel: Wheel,
         clock: Any,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._store = store
+        self._scheduler = scheduler
+        self._receipts = receipts
         self._registry = registry
         self._resource = resource
         self._health = health
@@ -132,14 +154,22 @@ class Node(MultiService):
         self._maintenance = LoopingCall(store.maintain)
         self._maintenance.clock = clock
 
+    def privilegedStartService(self) -> None:
+        """Listen. Raises :class:`StartError` when a port cannot be had."""
+        try:
+            super().privilegedStartService()
+        except CannotListenError as error:
+            raise StartError(f"listen: {error}") from error
+
     def startService(self) -> None:
         """Open the store, which nothing works without, and be ready."""
         try:
             self._store.start()
         except StoreError as error:
             raise StartError(f"store: {error}") from error
-        super().startService()  # type: ignore[no-untyped-call]
+        super().startService()
         self._maintenance.start(MAINTENANCE_S)
+        self._scheduler.start()
         self._health.started()
 
     def stopService(self) -> "Deferred[None]":
@@ -149,11 +179,13 @@ class Node(MultiService):
     async def _stop(self) -> None:
         self._health.draining()
         self._resource.draining = True
+        await self._scheduler.stop()
         for session in self._registry:
             session.evict(CloseReason.SHUTTING_DOWN)
-        await super().stopService()  # type: ignore[no-untyped-call]
+        await super().stopService()
         if self._maintenance.running:
             self._maintenance.stop()
+        await self._receipts.stop()
         await self._store.stop()
         self._wheel.stop()
 
@@ -161,7 +193,7 @@ class Node(MultiService):
 @implementer(IBodyPolicy)
 @attrs.frozen
 class ApiBodies:
-    """How large the bodies of API calls may be."""
+    """How large the bodies of API calls may be; nobody waits for one that is not complete."""
 
     settings: HttpSettings
 
@@ -170,6 +202,12 @@ class ApiBodies:
         if uri.partition(b"?")[0] == b"/v1/messages/batch":
             return self.settings.max_api_batch_bytes
         return self.settings.max_api_body_bytes
+
+    def receiving(
+        self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]
+    ) -> IUpload | None:
+        """See :class:`.transports.interfaces.IBodyPolicy`."""
+        return None
 
     def refuse(
         self, method: bytes, uri: bytes, headers: Headers

@@ -50,7 +50,7 @@ class Options(usage.Options):
     optParameters = _parameters()  # noqa: N815  (Twisted)
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.given: dict[str, list[str]] = {}
         """What was given, by setting name."""
 
@@ -63,7 +63,7 @@ class Options(usage.Options):
         """Fill :attr:`given`; end the process for ``--help``, ``--version`` and anything wrong."""
         rest = list(sys.argv[1:] if options is None else options)
         if "--help" in rest:
-            self.opt_help()  # type: ignore[no-untyped-call]
+            self.opt_help()
         if "--version" in rest:
             self.opt_version()
         try:

@@ -3,8 +3,8 @@
 Each function returns a part or ends the calling test: a part that cannot be had is one line of reason
 in a skip, and a failure when ``CI`` is set in the environment, where a skip would hide that nothing was
 tested. What is installed goes into one folder a user (``REWARD_PUSH_TEST_CACHE``, else
-``~/.cache/reward-push-tests``), under a name that holds the hash of what was asked for: a second run
-finds it, a changed requirement makes a new one.
+``reward-push-tests`` in ``XDG_CACHE_HOME`` or ``~/.cache``), under a name that holds the hash of what
+was asked for: a second run finds it, a changed requirement makes a new one.
 """
 
 import fcntl
@@ -136,7 +136,8 @@ def _python_environment(name: str, requirements: bytes) -> Path:
 def _kept(name: str, contents: bytes, install: Callable[[Path], None]) -> Path:
     """The folder that ``install`` filled for these ``contents``, now or in an earlier run."""
     named = os.environ.get("REWARD_PUSH_TEST_CACHE")
-    base = Path(named) if named else Path.home() / ".cache" / "reward-push-tests"
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    base = Path(named) if named else caches / "reward-push-tests"
     folder = base / f"{name}-{hashlib.sha256(contents).hexdigest()[:16]}"
     complete = folder / ".complete"
     base.mkdir(parents=True, exist_ok=True)

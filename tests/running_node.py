@@ -21,6 +21,8 @@ import attrs
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
 CALL_TIMEOUT_S = 30.0
+LONGEST_IDLE_S = 30.0
+"""A backend's connection that was idle for longer is not used again: the node may be closing it."""
 _ERROR_MARKS = ("Traceback", "Unhandled")
 
 Json = Mapping[str, Any]
@@ -41,11 +43,15 @@ class Backend:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=CALL_TIMEOUT_S)
         self._headers = {"Authorization": f"ApiKey {key}", "Content-Type": "application/json"}
         self._lock = threading.Lock()
+        self._used_at = time.monotonic()
 
     def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Send a request and return the status and the decoded JSON."""
         content = None if body is None else json.dumps(body).encode()
         with self._lock:
+            if time.monotonic() - self._used_at > LONGEST_IDLE_S:
+                self._connection.close()
+            self._used_at = time.monotonic()
             try:
                 self._connection.request(method, path, content, self._headers)
                 response = self._connection.getresponse()
@@ -80,10 +86,10 @@ class RunningNode:
             *options,
         ]
         self._folder = folder
-        self._backend_key = secrets.token_urlsafe(32)
+        self.backend_key = secrets.token_urlsafe(32)
         self._process: subprocess.Popen[bytes] | None = None
         self._streamers = itertools.count(1)
-        self.backend = Backend(self.port, self._backend_key)
+        self.backend = Backend(self.port, self.backend_key)
 
     def __enter__(self) -> Self:
         self.start()
@@ -106,7 +112,7 @@ class RunningNode:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=self._folder,
-                env={**inherited, "REWARD_PUSH_BACKEND_KEY": self._backend_key},
+                env={**inherited, "REWARD_PUSH_BACKEND_KEY": self.backend_key},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -120,6 +126,12 @@ class RunningNode:
                 self.kill()
                 raise AssertionError(f"no /healthcheck in {START_TIMEOUT_S} s:\n{self.log()}")
             time.sleep(0.05)  # another process: there is nothing to wait on but its port
+
+    @property
+    def pid(self) -> int:
+        """The running process."""
+        assert self._process is not None
+        return self._process.pid
 
     def kill(self) -> None:
         """End it as a crash does (SIGKILL)."""

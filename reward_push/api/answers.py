@@ -43,5 +43,5 @@ def write_answer(request: Request, answer: Answer) -> None:
     if answer.body is not None:
         headers.setRawHeaders(b"Content-Type", [b"application/json"])
         headers.setRawHeaders(b"Content-Length", [b"%d" % len(answer.body)])
-        request.write(answer.body)  # type: ignore[no-untyped-call]
-    request.finish()  # type: ignore[no-untyped-call]
+        request.write(answer.body)
+    request.finish()

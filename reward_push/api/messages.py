@@ -1,4 +1,4 @@
-"""``POST /v1/messages`` and ``/v1/messages/batch``."""
+"""``POST /v1/messages`` and ``/v1/messages/batch``, ``DELETE /v1/messages/{id}``."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ MAX_BATCH = 1000
 
 
 class Messages:
-    """The handlers that publish."""
+    """The handlers that publish, and that take back."""
 
     def __init__(self, publisher: Publisher, keys: Keys) -> None:
         self._publisher = publisher
@@ -38,6 +38,12 @@ class Messages:
         bodies = structure(read_object(request), _BATCH)["messages"]
         outcomes = await self._publisher.publish(bodies, key.namespaces)
         return json_answer(200, {"results": [_result(each) for each in outcomes]})
+
+    async def cancel(self, request: Request, message_id: str) -> Answer:
+        """Cancel a message: 200 with it, also when it was cancelled before."""
+        key = await authorize(request, self._keys, Right.PUBLISH)
+        record = await self._publisher.cancel(message_id, key.namespaces)
+        return json_answer(200, record_to_answer(record))
 
 
 def _bodies(value: object, path: str) -> list[Any]:

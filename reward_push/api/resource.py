@@ -11,21 +11,19 @@ from twisted.web.server import NOT_DONE_YET, Request
 from ..access.interfaces import Right
 from ..ops.health import Health, Report
 from ..rewards.errors import ErrorCode, Refused, not_supported
+from ..rewards.interfaces import IMessageStore, IPresence
 from ..rewards.publisher import Publisher
 from .answers import Answer, error_answer, json_answer, write_answer
 from .auth import Keys, authorize
 from .errors import INTERNAL, ApiError, as_refusal
 from .keys import KeyCreation
 from .messages import Messages
+from .query import read_query
+from .reports import Flush, MessageReports
 from .router import Handler, Route, Router, allow
+from .streamers import Streamers
 
 LATER: tuple[tuple[str, str, Right | None], ...] = (
-    ("GET", "/v1/messages", Right.READ),
-    ("GET", "/v1/messages/{id}", Right.READ),
-    ("DELETE", "/v1/messages/{id}", Right.PUBLISH),
-    ("GET", "/v1/streamers/{streamer}", Right.READ),
-    ("POST", "/v1/streamers/{streamer}/disconnect", Right.ADMIN),
-    ("GET", "/v1/nodes", Right.READ),
     ("GET", "/v1/keys", Right.ADMIN),
     ("DELETE", "/v1/keys/{key_id}", Right.ADMIN),
     ("GET", "/v1/openapi.json", None),
@@ -39,16 +37,23 @@ LATER_OPEN = ("/metrics", "/console/", "/overlay/")
 def build_api(
     *,
     publisher: Publisher,
+    store: IMessageStore,
+    flush: Flush,
+    presence: IPresence,
     keys: Keys,
     health: Health,
+    node_id: str,
     namespaces: Collection[str],
     now_ms: Callable[[], int],
 ) -> IResource:
     """Return the resource that serves every path of the API, and 404 for all others.
 
-    ``namespaces`` are all the node serves, ``/`` among them; ``now_ms`` is the clock keys expire by.
+    ``flush`` brings the receipts noted so far into the store. ``namespaces`` are all the node serves,
+    ``/`` among them; ``now_ms`` is the clock keys expire by.
     """
     messages = Messages(publisher, keys)
+    reports = MessageReports(store, keys, flush)
+    streamers = Streamers(presence, keys, node_id)
     creation = KeyCreation(keys, namespaces, now_ms)
     return ApiResource(
         Router(
@@ -57,6 +62,12 @@ def build_api(
                 Route("GET", "/readyz", _report(health.readyz)),
                 Route("POST", "/v1/messages", messages.publish),
                 Route("POST", "/v1/messages/batch", messages.publish_batch),
+                Route("GET", "/v1/messages", reports.page),
+                Route("GET", "/v1/messages/{id}", reports.one),
+                Route("DELETE", "/v1/messages/{id}", messages.cancel),
+                Route("GET", "/v1/streamers/{streamer}", streamers.show),
+                Route("POST", "/v1/streamers/{streamer}/disconnect", streamers.disconnect),
+                Route("GET", "/v1/nodes", _nodes(keys, health)),
                 Route("POST", "/v1/keys", creation.create),
                 *(Route(method, path, _later(keys, right)) for method, path, right in LATER),
                 *(Route("GET", path, _later_open) for path in LATER_OPEN),
@@ -72,7 +83,7 @@ class ApiResource(Resource):
     _log = Logger()
 
     def __init__(self, router: Router) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._router = router
 
     def render(self, request: Request) -> int:
@@ -117,6 +128,17 @@ def _report(report: Callable[[], Report]) -> Handler:
     async def handler(_request: Request) -> Answer:
         status, body = report()
         return json_answer(status, body)
+
+    return handler
+
+
+def _nodes(keys: Keys, health: Health) -> Handler:
+    """Show the nodes alive, their load and age: a node without others is the only one."""
+
+    async def handler(request: Request) -> Answer:
+        await authorize(request, keys, Right.READ)
+        read_query(request, {})
+        return json_answer(200, {"items": [health.healthcheck().body], "next_cursor": None})
 
     return handler
 

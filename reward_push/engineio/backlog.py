@@ -6,12 +6,20 @@ from .outgoing import Outgoing
 FLUSH_BYTES = 64 * 1024
 """How much is handed to a transport at once: small enough that progress shows between two writes."""
 
+FLUSH_PACKETS = 16
+"""How many packets are handed to a transport at once. python-engineio refuses a polling payload with
+more (its ``max_decode_packets``)."""
+
 HARD_FACTOR = 16
 """A backlog of this many times the limit ends the session at once, moving or not: a client that
 reads one byte now and then must not grow the node without end."""
 
 
 NEVER = float("inf")
+
+
+def _current(units: list[Outgoing]) -> list[Outgoing]:
+    return [current for unit in units if (current := unit.current()) is not None]
 
 
 class Backlog:
@@ -51,15 +59,24 @@ class Backlog:
         return bool(limit) and self.size > limit * HARD_FACTOR
 
     def take(self, limit: int = FLUSH_BYTES) -> list[Outgoing]:
-        """Remove and return the oldest units up to ``limit`` in size, at least one where there is one."""
-        total = count = 0
+        """Remove the oldest units up to ``limit`` in size and :data:`FLUSH_PACKETS`, at least one.
+
+        Returns them as they are to be written now: rendered anew, without those whose time is over.
+        """
+        total = packets = count = 0
         for unit in self._units:
             total += unit.size
-            if count and total > limit:
+            packets += len(unit.packets)
+            if count and (total > limit or packets > FLUSH_PACKETS):
                 total -= unit.size
                 break
             count += 1
         taken = self._units[:count]
         del self._units[:count]
         self.size -= total
-        return taken
+        return _current(taken)
+
+    def drop_stale(self) -> None:
+        """Forget what would not be written any more: the first thing to give way when too much waits."""
+        self._units = _current(self._units)
+        self.size = sum(unit.size for unit in self._units)

@@ -9,7 +9,6 @@ from enum import Enum, auto
 
 from .options import EngineOptions
 
-
 LATE_S = 0.1
 """A node later than this with a ping does not take it off the client's time."""
 
@@ -26,14 +25,18 @@ class Beat(Enum):
 class Heartbeat:
     """One deadline, and what it means. Times are monotonic seconds."""
 
-    __slots__ = ("_awaiting_pong", "_options", "_server_pings", "at")
+    __slots__ = ("_asked_at", "_awaiting_pong", "_options", "_server_pings", "at", "rtt_s")
 
     at: float
     """The deadline."""
+    rtt_s: float | None
+    """How long the client took for its last answer to a question of ours; ``None``: none yet."""
 
     def __init__(self, now: float, options: EngineOptions, *, server_pings: bool) -> None:
         self._options = options
         self._server_pings = server_pings
+        self._asked_at: float | None = None
+        self.rtt_s = None
         self.restart(now)
 
     def restart(self, now: float) -> None:
@@ -48,6 +51,16 @@ class Heartbeat:
         if self._awaiting_pong or not self._server_pings:
             self.restart(now)
 
+    def asked(self, now: float) -> None:
+        """Something was sent that the client answers at once."""
+        self._asked_at = now
+
+    def answered(self, now: float) -> None:
+        """It has answered."""
+        if self._asked_at is not None:
+            self.rtt_s = now - self._asked_at
+            self._asked_at = None
+
     @property
     def may_ping(self) -> bool:
         """Whether it is for the server to ping, and no ping is under way."""
@@ -59,11 +72,16 @@ class Heartbeat:
         It counts from the ping's own time, not from the tick that noticed it, unless the node was late.
         """
         self._awaiting_pong = True
+        self.asked(now)
         self.postpone(self.at if 0 <= now - self.at < LATE_S else now)
 
     def postpone(self, now: float) -> None:
         """Wait for a whole time-out from ``now``."""
         self.at = now + self._options.ping_timeout_s
+
+    def extend(self, moved_at: float) -> None:
+        """The client was seen to read at ``moved_at``: it has a whole time-out from there, at least."""
+        self.at = max(self.at, moved_at + self._options.ping_timeout_s)
 
     def due(self) -> Beat:
         """Return what the passed deadline asks for."""

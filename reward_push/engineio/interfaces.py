@@ -14,7 +14,9 @@ from .packet import Packet
 class ITransport(Interface):
     """The server's end of one client connection: long polling or a WebSocket."""
 
-    name: str = Attribute("``polling`` or ``websocket``: the value of ``transport=`` in the client's URL")
+    name: str = Attribute(
+        "``polling`` or ``websocket``: the value of ``transport=`` in the client's URL"
+    )
     writable: bool = Attribute(
         "Whether :meth:`send` may be called now: a poll is held, or the WebSocket has nothing buffered"
     )
@@ -33,6 +35,13 @@ class ITransport(Interface):
         before (a session sends a close packet or noop first).
         """
 
+    def ping() -> None:
+        """Ask for a proof that what was sent has arrived, where the transport itself has one to give.
+
+        A WebSocket sends a ping of RFC 6455; its answer is ``session.transport_proved(self)``.
+        Polling needs none: its next request is the proof.
+        """
+
     def fail() -> None:
         """End the connection so that every stock client comes back by itself. Idempotent.
 
@@ -43,10 +52,15 @@ class ITransport(Interface):
 
 class ISession(Interface):
     """What a transport tells its session. Each input names the transport it comes from, as during
-    an upgrade a session has two."""
+    an upgrade a session has two.
+    """
 
-    revision = Attribute("The session's :class:`.revision.Revision`: codecs and heartbeat direction")
-    base64: bool = Attribute("Whether this client takes binary only as base64 (``b64=1`` at the handshake)")
+    revision = Attribute(
+        "The session's :class:`.revision.Revision`: codecs and heartbeat direction"
+    )
+    base64: bool = Attribute(
+        "Whether this client takes binary only as base64 (``b64=1`` at the handshake)"
+    )
 
     def transport_opened(transport: ITransport) -> None:
         """The transport can be used: the first one gets the open packet, a later one may probe."""
@@ -56,6 +70,9 @@ class ISession(Interface):
 
     def transport_drained(transport: ITransport) -> None:
         """The transport has become writable."""
+
+    def transport_proved(transport: ITransport) -> None:
+        """The transport's last :meth:`ITransport.ping` was answered."""
 
     def transport_broken(transport: ITransport, reason: CloseReason) -> None:
         """The peer broke the protocol: bad bytes, an oversized packet, overlapping requests."""
@@ -75,6 +92,16 @@ class ISessionHandler(Interface):
 
     def closed(reason: CloseReason) -> None:
         """The session is over. Called once; nothing follows."""
+
+
+class ITracker(Interface):
+    """Follows one :class:`.outgoing.Outgoing`, or all of its renderings, to each of its receivers."""
+
+    def sent(handler: ISessionHandler) -> None:
+        """It was written to the transport of ``handler``'s session. Called often: must be cheap."""
+
+    def delivered(handler: ISessionHandler) -> None:
+        """The transport has proved that it arrived. Not more than once for each ``sent``."""
 
 
 class ITimed(Interface):
@@ -108,6 +135,9 @@ class ISessions(Interface):
 
     options: EngineOptions = Attribute("Timers and limits, the same for all")
     wheel: IWheel = Attribute("The clock and timer of all sessions")
+
+    def await_proof(session: Any) -> None:
+        """Call ``session.prove()`` soon, unless it is waiting for that already."""
 
     def open_handler(session: Any) -> ISessionHandler:
         """Make what lives on top of ``session``."""

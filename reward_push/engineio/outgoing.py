@@ -1,8 +1,14 @@
 """What a session sends: packets that belong together, encoded once for each wire form and shared by all sessions."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .packet import Packet, PacketType
+
+if TYPE_CHECKING:
+    from .interfaces import ITracker
 
 Encoder = Callable[[tuple[Packet, ...]], bytes]
 """A pure function from packets to the bytes of one wire form. The function itself is the cache key,
@@ -17,14 +23,17 @@ class Outgoing:
     receivers: each wire form is made at its first use and kept.
     """
 
-    __slots__ = ("_encoder", "_form", "_forms", "packets", "size")
+    __slots__ = ("_encoder", "_form", "_forms", "packets", "size", "tracker")
 
     packets: tuple[Packet, ...]
     size: int
     """Characters or bytes of all payloads: what counts against a session's queue limit."""
+    tracker: ITracker | None
+    """Who wants to know how far it has come; a session tells."""
 
-    def __init__(self, *packets: Packet) -> None:
+    def __init__(self, *packets: Packet, tracker: ITracker | None = None) -> None:
         self.packets = packets
+        self.tracker = tracker
         self.size = sum(len(packet.data) for packet in packets)
         # Nearly all receivers share one form: it has a place of its own, before the dictionary.
         self._encoder: Encoder | None = None
@@ -45,6 +54,13 @@ class Outgoing:
         if form is None:
             form = self._forms[encoder] = encoder(self.packets)
         return form
+
+    def current(self) -> Outgoing | None:
+        """Return what is to be written in place of this, now that its turn has come after a wait.
+
+        ``None``: nothing, its time is over. This class never changes; subclasses do.
+        """
+        return self
 
     def __repr__(self) -> str:
         kinds = ",".join(packet.type.name for packet in self.packets)

@@ -8,6 +8,7 @@ from zope.interface import implementer
 
 from .interfaces import ISessionHandler, ISessions, IWheel
 from .options import EngineOptions
+from .proof import Prover
 from .revision import Revision
 from .session import Session
 
@@ -34,6 +35,7 @@ class Registry:
         self.wheel = wheel
         self.open_handler = open_handler
         self._node_tag = node_tag
+        self._prover = Prover(wheel)
         self._sessions: dict[str, Session] = {}
 
     def open(self, revision: Revision, handshake: Any = None, *, base64: bool = False) -> Session:
@@ -52,6 +54,10 @@ class Registry:
         if session is not None and session.due <= (now := self.wheel.now()):
             session.expire(now)
         return self._sessions.get(sid)
+
+    def await_proof(self, session: Session) -> None:
+        """See :class:`.interfaces.ISessions`."""
+        self._prover.add(session)
 
     def forget(self, session: Session) -> None:
         """See :class:`.interfaces.ISessions`."""

@@ -1,20 +1,24 @@
-"""One client's session: its packets, its backlog, its heartbeat and the upgrade, over any transport.
+"""One client's session: its state, its heartbeat and the upgrade, over any transport.
 
 A session never sees a socket. Its transports tell it what came in (:class:`.interfaces.ISession`),
-it tells them what to write (:class:`.interfaces.ITransport`). The backlog belongs to the session, so
-what waits while one transport replaces another goes out on the new one, in order.
+it tells them what to write (:class:`.interfaces.ITransport`), by way of its :class:`.outbox.Outbox`. The
+outbox belongs to the session, so what waits while one transport replaces another goes out on the new
+one, in order.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from zope.interface import implementer
 
-from .backlog import NEVER, Backlog
+from .backlog import NEVER
 from .errors import CloseReason
 from .handshake import open_packet
 from .heartbeat import Beat, Heartbeat
-from .interfaces import ISession, ISessionHandler, ISessions, ITimed, ITransport
+from .interfaces import ISession, ISessionHandler, ISessions, ITimed, ITracker, ITransport
 from .lifecycle import Event, IllegalEvent, State, advance
+from .options import EngineOptions
+from .outbox import Outbox
 from .outgoing import CLOSE, NOOP, PING, PONG, PROBE_PONG, Outgoing
 from .packet import Packet, PacketType
 from .revision import Revision
@@ -32,10 +36,9 @@ class Session:
     """
 
     __slots__ = (
-        "_backlog",
         "_candidate",
-        "_handler",
         "_heartbeat",
+        "_outbox",
         "_poll_until",
         "_probe_until",
         "_sessions",
@@ -46,7 +49,6 @@ class Session:
         "handshake",
         "revision",
         "sid",
-        "transport",
     )
 
     def __init__(
@@ -56,14 +58,12 @@ class Session:
         self.revision = revision
         self.handshake = handshake
         self.base64 = base64
-        self.transport: ITransport | None = None
         self.due = NEVER
         self.bucket = 0
         self._sessions = sessions
         self._state = State.OPENING
-        self._handler: ISessionHandler | None = None
+        self._outbox = Outbox(sessions.options)
         self._candidate: ITransport | None = None
-        self._backlog: Backlog | None = None
         self._heartbeat = Heartbeat(
             sessions.wheel.now(), sessions.options, server_pings=revision.server_pings
         )
@@ -75,15 +75,42 @@ class Session:
         # Never the whole sid: it is a bearer secret.
         return f"<Session {self.sid[:4]}… {self._state.name}>"
 
+    @property
+    def options(self) -> EngineOptions:
+        """The options all sessions have."""
+        return self._sessions.options
+
+    @property
+    def rtt_s(self) -> float | None:
+        """How long the client took to answer our last ping, in seconds; ``None``: it was not asked yet."""
+        return self._heartbeat.rtt_s
+
+    @property
+    def transport(self) -> ITransport | None:
+        """The transport in use; ``None`` before the session opens and after it is over."""
+        return self._outbox.transport
+
+    @property
+    def handler(self) -> ISessionHandler | None:
+        """What lives on top of the session, while it is open."""
+        return self._outbox.handler
+
     # What the layer above does.
 
     def send(self, unit: Outgoing) -> None:
         """Write ``unit`` now if the client can take it, else keep it in order. Dropped after the end."""
-        transport = self.transport
-        if self._backlog is None and transport is not None and transport.writable:
-            transport.send((unit,))
-        else:
+        if not self._outbox.write(unit):
             self._keep(unit)
+        elif unit.tracker is not None and self._outbox.wants_proof():
+            self._sessions.await_proof(self)
+
+    def when_idle(self, call: Callable[[], object]) -> None:
+        """Call ``call`` once nothing waits for the client, which may be at once; not after the end."""
+        self._outbox.when_idle(call)
+
+    def proved_through(self, tracker: ITracker) -> None:
+        """The client has answered ``tracker``'s unit: so it and all written before it have arrived."""
+        self._outbox.proved_through(tracker)
 
     def close(self, reason: CloseReason) -> None:
         """End the session for good, after what was sent. Idempotent.
@@ -92,14 +119,13 @@ class Session:
         ``close_grace_s``. python-socketio then stays away: to have a client come back, :meth:`evict`.
         """
         transport = self.transport
-        if transport is None or self._state is State.CLOSING:
+        if transport is None or self._closing:
             return
-        self._drop_candidate()
         if transport.name == "websocket" or transport.writable:
-            self._part(CLOSE)
-            self._end(reason)
+            self._leave(transport, CLOSE, reason)
         else:
-            if self._backlog is None:
+            self._drop_candidate()
+            if self._outbox.empty:
                 # A late poll never gets a lone close packet (Engine.IO reference, polling close).
                 self._keep(NOOP)
             self._keep(CLOSE)
@@ -129,19 +155,21 @@ class Session:
             return
         over_websocket = transport.name == "websocket"
         self._advance(Event.WEBSOCKET_OPENED if over_websocket else Event.POLLING_OPENED)
-        self.transport = transport
+        self._outbox.transport = transport
         upgrades = () if over_websocket else options.upgrades
         transport.send((open_packet(self.sid, upgrades, options),))
         self._file()
-        self._handler = handler = self._sessions.open_handler(self)
-        handler.opened()
+        handler = self._sessions.open_handler(self)
+        if not self._closing:
+            self._outbox.handler = handler
+            handler.opened()
 
     def received(self, transport: ITransport, packet: Packet) -> None:
         """See :class:`.interfaces.ISession`."""
-        handler = self._handler
-        if transport is not self.transport:
-            if transport is self._candidate:
-                self._probe(packet)
+        handler, main = self.handler, self.transport
+        if transport is not main or main is None:
+            if transport is self._candidate and main is not None:
+                self._probe(transport, main, packet)
         elif handler is not None:
             kind = packet.type
             if kind is PacketType.MESSAGE:
@@ -150,33 +178,41 @@ class Session:
             elif kind is PacketType.PING or kind is PacketType.PONG:
                 self._take_beat(kind)
             elif kind is PacketType.CLOSE:
-                self._leave()
+                # A poll that is still held gets a noop (Engine.IO protocol, "Close").
+                self._leave(transport, NOOP, CloseReason.TRANSPORT_CLOSE)
             # OPEN, UPGRADE and NOOP mean nothing here and are ignored, as in the reference.
 
     def transport_drained(self, transport: ITransport) -> None:
         """See :class:`.interfaces.ISession`."""
         if transport is not self.transport:
             return
-        if self._backlog is not None:
-            self._backlog.moved_at = self._sessions.wheel.now()
-            if self._flush() and self._state is State.CLOSING:
-                self._forget()
-                return
-        if transport.writable and transport.name == "polling":
+        now = self._sessions.wheel.now()
+        polling = transport.name == "polling"
+        if polling:
+            # The client has read the answer to its last poll, and asks for more.
+            self._outbox.mark()
+            self._proved()
+        if self._flush(now) and self._closing:
+            self._forget()
+        elif polling and transport.writable:
             if self._state is State.UPGRADING:
                 # Not only the poll held when the probe came: every one, until the client says "5".
                 transport.send((NOOP,))
             else:
-                self._poll_until = self._sessions.wheel.now() + self._sessions.options.ping_interval_s
+                self._poll_until = now + self._sessions.options.ping_interval_s
                 if self._poll_until < self.due:
                     self._file()
+
+    def transport_proved(self, transport: ITransport) -> None:
+        """See :class:`.interfaces.ISession`."""
+        if transport is self.transport:
+            self._heartbeat.answered(self._sessions.wheel.now())
+            self._proved()
 
     def transport_broken(self, transport: ITransport, reason: CloseReason) -> None:
         """See :class:`.interfaces.ISession`."""
         if transport is self.transport:
-            self._drop_candidate()
-            self._part(CLOSE)
-            self._end(reason)
+            self._leave(transport, CLOSE, reason)
         elif transport is self._candidate:
             self._drop_candidate()
 
@@ -194,15 +230,14 @@ class Session:
 
     def expire(self, now: float) -> None:
         """See :class:`.interfaces.ITimed`."""
-        if self._state is State.CLOSING:
+        if self._closing:
             self._forget()
             return
         if self._probe_until <= now:
             self._drop_candidate()
-        if self._slow_at() <= now:
+        if self._outbox.slow_at() <= now:
             self.evict(CloseReason.SLOW_CLIENT)
-            return
-        if self._heartbeat.at <= now:
+        elif self._heartbeat.at <= now:
             self._beat(now)
         transport = self.transport
         if transport is None:
@@ -210,36 +245,46 @@ class Session:
         if self._poll_until <= now:
             self._poll_until = NEVER
             if transport.writable:
-                self._end_poll(now)
+                self._end_poll(transport, now)
         self._file()
 
-    # The backlog.
+    def prove(self) -> None:
+        """Ask the client for a proof of what was written to it, if that is still wanted.
+
+        Revision 4 over WebSocket: by a heartbeat ahead of its time. Revision 3, where only the client
+        may ping: by a ping of the WebSocket itself. Polling: the next poll is the proof. At most one
+        question is under way.
+        """
+        transport = self.transport
+        if transport is None or transport.name == "polling" or not self._outbox.ask():
+            return
+        if not self.revision.server_pings:
+            self._outbox.mark()
+            self._heartbeat.asked(self._sessions.wheel.now())
+            transport.ping()
+        elif self._heartbeat.may_ping:
+            self._ping(self._sessions.wheel.now())
+
+    # Writing.
 
     def _keep(self, unit: Outgoing) -> None:
-        if self.transport is None or self._state is State.CLOSING:
+        if self.transport is None or self._closing:
             return
-        backlog = self._backlog
-        if backlog is None:
-            backlog = self._backlog = Backlog(self._sessions.wheel.now())
-        backlog.append(unit)
-        options = self._sessions.options
-        if backlog.overflows(options):
+        if not self._outbox.keep(unit, self._sessions.wheel.now()):
             self.evict(CloseReason.SLOW_CLIENT)
-        elif backlog.slow_at(options) < self.due:
+        elif self._outbox.slow_at() < self.due:
             self._file()
 
-    def _flush(self) -> bool:
-        """Write what waits as far as the client takes it; return whether nothing waits any more."""
-        transport = self.transport
-        while self._backlog is not None and transport is not None and transport.writable:
-            units = self._backlog.take()
-            if not len(self._backlog):
-                self._backlog = None
-            transport.send(units)
-        return self._backlog is None
+    def _flush(self, now: float) -> bool:
+        empty = self._outbox.flush(now)
+        if self._outbox.wants_proof():
+            self._sessions.await_proof(self)
+        return empty
 
-    def _slow_at(self) -> float:
-        return NEVER if self._backlog is None else self._backlog.slow_at(self._sessions.options)
+    def _proved(self) -> None:
+        self._outbox.proved()
+        if self._outbox.wants_proof():
+            self._sessions.await_proof(self)
 
     # The heartbeat.
 
@@ -248,9 +293,13 @@ class Session:
         if (kind is PacketType.PONG) is not self.revision.server_pings:
             self.close(CloseReason.TRANSPORT_ERROR)
             return
-        self._heartbeat.alive(self._sessions.wheel.now())
+        now = self._sessions.wheel.now()
+        self._heartbeat.alive(now)
         if kind is PacketType.PING:
             self.send(PONG)
+        else:
+            self._heartbeat.answered(now)
+            self._proved()
 
     def _beat(self, now: float) -> None:
         """The time for a ping, or for its answer, has come."""
@@ -260,22 +309,22 @@ class Session:
         elif self._heartbeat.due() is Beat.PING:
             self._ping(now)
         else:
-            if self._backlog is not None:
-                # A client that is busy reading what lies before the ping is alive.
-                self._heartbeat.postpone(self._backlog.moved_at)
+            # A client that is busy reading what lies before the ping is alive.
+            self._heartbeat.extend(self._outbox.moved_at)
             if self._heartbeat.at <= now:
                 self.evict(CloseReason.PING_TIMEOUT)
 
     def _ping(self, now: float) -> None:
         self._heartbeat.pinged(now)
+        self._outbox.mark()
         self.send(PING)
 
-    def _end_poll(self, now: float) -> None:
+    def _end_poll(self, transport: ITransport, now: float) -> None:
         """No poll is held for longer than a ping interval (a balancer would cut it)."""
         if self._heartbeat.may_ping:
             self._ping(now)
-        elif self.transport is not None:
-            self.transport.send((NOOP,))
+        else:
+            transport.send((NOOP,))
 
     # The upgrade.
 
@@ -293,10 +342,8 @@ class Session:
             if self._probe_until < self.due:
                 self._file()
 
-    def _probe(self, packet: Packet) -> None:
-        candidate, transport = self._candidate, self.transport
-        if candidate is None or transport is None:
-            return
+    def _probe(self, candidate: ITransport, transport: ITransport, packet: Packet) -> None:
+        """A packet came on the ``candidate`` while ``transport`` is in use."""
         if self._state is State.PROBING and packet == _PROBE:
             self._advance(Event.PROBED)
             candidate.send((PROBE_PONG,))
@@ -306,11 +353,15 @@ class Session:
             self._advance(Event.UPGRADED)
             if transport.writable:
                 transport.send((NOOP,))
-            self.transport, self._candidate = candidate, None
+            # The client says "5" only after it has read the answer to its last poll.
+            self._outbox.mark()
+            self._outbox.proved()
+            self._outbox.transport, self._candidate = candidate, None
             self._probe_until = self._poll_until = NEVER
-            self._heartbeat.restart(self._sessions.wheel.now())
+            now = self._sessions.wheel.now()
+            self._heartbeat.restart(now)
             self._file()
-            self._flush()
+            self._flush(now)
         else:
             self._drop_candidate()
 
@@ -325,40 +376,42 @@ class Session:
 
     # The end.
 
-    def _leave(self) -> None:
-        """The client said goodbye. A poll it still holds gets a noop (Engine.IO protocol, "Close")."""
+    def _leave(self, transport: ITransport, last: Outgoing, reason: CloseReason) -> None:
+        """End now: a WebSocket by its close, a poll that is held by ``last``."""
         self._drop_candidate()
-        self._part(NOOP)
-        self._end(CloseReason.TRANSPORT_CLOSE)
-
-    def _part(self, last: Outgoing) -> None:
-        """End the connection now: a WebSocket by its close, a poll that is held by ``last``."""
-        transport = self.transport
-        if transport is not None:
-            if transport.name == "websocket":
-                transport.close()
-            elif transport.writable:
-                transport.send((last,))
+        if transport.name == "websocket":
+            transport.close()
+        elif transport.writable:
+            transport.send((last,))
+        self._end(reason)
 
     def _end(self, reason: CloseReason) -> None:
         if self.transport is not None:
+            handler = self.handler
             self._forget()
-            self._tell_handler(reason)
+            if handler is not None:
+                handler.closed(reason)
 
     def _forget(self) -> None:
         self._advance(Event.CLOSED)
-        self.transport = self._backlog = None
+        self._outbox.clear()
         self._sessions.wheel.discard(self)
         self._sessions.forget(self)
 
     def _tell_handler(self, reason: CloseReason) -> None:
-        handler, self._handler = self._handler, None
+        handler, self._outbox.handler = self._outbox.handler, None
         if handler is not None:
             handler.closed(reason)
+
+    @property
+    def _closing(self) -> bool:
+        return self._state is State.CLOSING
 
     def _advance(self, event: Event) -> None:
         self._state = advance(self._state, event)
 
     def _file(self) -> None:
-        self.due = min(self._heartbeat.at, self._poll_until, self._probe_until, self._slow_at())
+        self.due = min(
+            self._heartbeat.at, self._poll_until, self._probe_until, self._outbox.slow_at()
+        )
         self._sessions.wheel.file(self)

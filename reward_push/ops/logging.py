@@ -89,7 +89,7 @@ def _traceback(failure: Failure) -> str:
 
 def _rotated(path: str, call_soon: CallSoon) -> LogFile:
     """Return the log file as twistd opens it: rotated by size, and by SIGUSR1."""
-    file: LogFile = LogFile.fromFullPath(path)  # type: ignore[no-untyped-call]
+    file: LogFile = LogFile.fromFullPath(path)
     if signal.getsignal(signal.SIGUSR1) in (None, signal.SIG_DFL):
         signal.signal(signal.SIGUSR1, lambda *_: call_soon(file.rotate))
     return file
@@ -99,11 +99,11 @@ class _Logged(MultiService):
     """Gives the application it is put into an observer, before twistd asks the application for one."""
 
     def __init__(self, service: IService, observer: JsonLog) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._observer = observer
-        service.setServiceParent(self)  # type: ignore[no-untyped-call]
+        service.setServiceParent(self)
 
     def setServiceParent(self, parent: Componentized) -> None:
         """Join ``parent``, the application."""
-        super().setServiceParent(parent)  # type: ignore[no-untyped-call]
-        parent.setComponent(ILogObserver, self._observer)  # type: ignore[no-untyped-call]
+        super().setServiceParent(parent)
+        parent.setComponent(ILogObserver, self._observer)

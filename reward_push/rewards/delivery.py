@@ -1,15 +1,28 @@
-"""Delivery over Socket.IO: the only module of the domain that knows what messages travel on."""
+"""Delivery over Socket.IO: the only module of the domain that knows what messages travel on.
 
-from collections.abc import Callable
+A message is one :class:`LiveMessage` for all its receivers. Its event is rendered when it is written, so
+that it always tells the time that is left, and is not written any more once the message has ended.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from twisted.logger import Logger
 from zope.interface import implementer
 
+from ..engineio.interfaces import ITracker
 from ..socketio.interfaces import IBroadcaster
 from .instants import to_rfc3339
-from .interfaces import IDelivery
+from .interfaces import Ended, IDelivery, IMessageStore, Reason
+from .member import Member
 from .message import Message
+from .receipts import ReceiptBuffer
 from .rooms import rooms_of
+
+MAX_KNOWN = 10_000
+"""Messages kept in memory, the last used. Acknowledgements of older ones are not understood any more, until
+they are written again."""
 
 
 def envelope(message: Message, now_ms: int) -> dict[str, Any]:
@@ -24,20 +37,236 @@ def envelope(message: Message, now_ms: int) -> dict[str, Any]:
     return wrapped
 
 
-@implementer(IDelivery)
-class SocketDelivery:
-    """Writes messages to this node's sockets."""
+def member_in(handler: Any, namespace: str) -> Member | None:
+    """Return who the client behind a session is in ``namespace``; ``None`` once it has left."""
+    socket = handler.sockets.get(namespace)
+    return None if socket is None else socket.user
 
-    def __init__(self, broadcaster: IBroadcaster, now_ms: Callable[[], int]) -> None:
-        self._broadcaster = broadcaster
+
+@implementer(ITracker)
+class LiveMessage:
+    """A message that is being delivered: its event, and who notes how far it comes."""
+
+    __slots__ = (
+        "_now_ms",
+        "_receipts",
+        "ack_id",
+        "event",
+        "has_end",
+        "message_id",
+        "namespace",
+        "once",
+        "rooms",
+    )
+
+    def __init__(
+        self,
+        message: Message,
+        broadcaster: IBroadcaster,
+        receipts: ReceiptBuffer,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self.message_id = message.id
+        self.namespace = message.namespace
+        self.rooms = rooms_of(message.to)
+        self.once = message.once
+        self.has_end = message.expires_at_ms is not None
+        self._receipts = receipts
         self._now_ms = now_ms
+        self.event: Any = broadcaster.late(
+            message.namespace,
+            message.event,
+            lambda at_ms: envelope(message, at_ms),
+            now_ms,
+            ends_at_ms=message.expires_at_ms,
+            ack=True,
+            tracker=self,
+        )
+        self.ack_id: int = self.event.ack_id
+
+    def sent(self, handler: Any) -> None:
+        """See :class:`..engineio.interfaces.ITracker`."""
+        member = member_in(handler, self.namespace)
+        if member is not None:
+            self._receipts.sent(self.message_id, member.device.number, self._now_ms())
+
+    def delivered(self, handler: Any) -> None:
+        """See :class:`..engineio.interfaces.ITracker`."""
+        member = member_in(handler, self.namespace)
+        if member is not None:
+            self._receipts.delivered(self.message_id, member.device.number, self._now_ms())
+
+
+@implementer(ITracker)
+class Revocation:
+    """A ``revoke`` on its way: a device that named itself is owed it until it is proved to have it."""
+
+    __slots__ = ("_message_id", "_namespace", "_store")
+
+    def __init__(self, message_id: str, namespace: str, store: IMessageStore) -> None:
+        self._message_id = message_id
+        self._namespace = namespace
+        self._store = store
+
+    def sent(self, handler: Any) -> None:
+        """See :class:`..engineio.interfaces.ITracker`."""
+
+    def delivered(self, handler: Any) -> None:
+        """See :class:`..engineio.interfaces.ITracker`."""
+        member = member_in(handler, self._namespace)
+        if member is not None and member.device.name is not None:
+            told = self._store.told(member.device.number, [self._message_id])
+            # Where the store is away it is told again at its next connect: no harm.
+            told.addErrback(lambda _: None)
+
+
+@implementer(IDelivery)
+class Delivery:
+    """Writes messages and revokes to this node's sockets."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        broadcaster: IBroadcaster,
+        store: IMessageStore,
+        receipts: ReceiptBuffer,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._broadcaster = broadcaster
+        self._store = store
+        self._receipts = receipts
+        self._now_ms = now_ms
+        self._by_id: OrderedDict[str, LiveMessage] = OrderedDict()
+        self._by_ack: dict[int, LiveMessage] = {}
+        self._sockets: dict[int, dict[Any, None]] = {}
+
+    # Who is here.
+
+    def connected(self, socket: Any) -> None:
+        """``socket``, whose ``user`` is a :class:`.member.Member`, can be written to."""
+        self._sockets.setdefault(socket.user.device.number, {})[socket] = None
+
+    def disconnected(self, socket: Any) -> None:
+        """``socket`` is gone."""
+        number = socket.user.device.number
+        sockets = self._sockets.get(number)
+        if sockets is not None:
+            sockets.pop(socket, None)
+            if not sockets:
+                del self._sockets[number]
+
+    # Messages.
 
     def deliver(self, message: Message) -> int:
-        """Write ``message`` to every connected socket it is for; return how many that were."""
-        return self._broadcaster.emit(
-            message.namespace,
-            rooms_of(message.to),
-            message.event,
-            envelope(message, self._now_ms()),
-            ack=True,
+        """See :class:`.interfaces.IDelivery`."""
+        live = self._live(message)
+        sent = self._broadcaster.emit_late(live.event, live.rooms)
+        if not live.has_end:
+            # It is written this once. Queues still have it; only its acknowledgements are awaited here.
+            live.event = None
+        return sent
+
+    def resend(self, message: Message, socket: Any) -> None:
+        """Write a live message to one socket that has not had it."""
+        unit = self._live(message).event.unit()
+        if unit is not None:
+            socket.client.session.send(unit)
+
+    def is_replayable(self, tracker: object) -> bool:
+        """Whether ``tracker`` follows a message that a replay finds in the store: one with an end."""
+        return isinstance(tracker, LiveMessage) and tracker.has_end
+
+    def _live(self, message: Message) -> LiveMessage:
+        live = self._by_id.get(message.id)
+        if live is None:
+            live = LiveMessage(message, self._broadcaster, self._receipts, self._now_ms)
+            self._by_id[message.id] = live
+            self._by_ack[live.ack_id] = live
+            if len(self._by_id) > MAX_KNOWN:
+                self._forget(next(iter(self._by_id)))
+        else:
+            self._by_id.move_to_end(message.id)
+        return live
+
+    def _forget(self, message_id: str) -> LiveMessage | None:
+        live = self._by_id.pop(message_id, None)
+        if live is not None:
+            del self._by_ack[live.ack_id]
+        return live
+
+    # Acknowledgements.
+
+    def acked(self, socket: Any, ack_id: int, _args: list[Any]) -> None:
+        """``socket`` has acknowledged. Nonsense, and ids of messages for others, are ignored."""
+        live = self._by_ack.get(ack_id)
+        if live is None or socket.user is None:
+            return
+        if live.namespace != socket.namespace.name or not any(
+            room in socket.rooms for room in live.rooms
+        ):
+            return
+        socket.client.session.proved_through(live)
+        device = socket.user.device.number
+        if not live.once:
+            self._receipts.acked(live.message_id, device, self._now_ms())
+            return
+        # The store judges who was first; it has to know before who had the message at all.
+        self._receipts.flush()
+        taken = self._store.take(live.message_id, device, self._now_ms())
+        taken.addCallback(self._taken, device)
+        taken.addErrback(self._not_taken, live.message_id)
+
+    def _taken(self, ended: Ended | None, winner: int) -> None:
+        if ended is not None:
+            self._revoke(ended, but=winner)
+
+    def _not_taken(self, failure: Any, message_id: str) -> None:
+        self._log.warn(
+            "an acknowledgement of {id} was not kept: {reason}",
+            id=message_id,
+            reason=failure.getErrorMessage(),
         )
+
+    # Taking back.
+
+    def revoke(self, ended: Ended) -> None:
+        """See :class:`.interfaces.IDelivery`."""
+        self._revoke(ended)
+
+    def _revoke(self, ended: Ended, but: int | None = None) -> None:
+        message = ended.record.message
+        live = self._forget(message.id)
+        if live is not None and live.event is not None:
+            live.event.end()
+        # Devices it was written to so lately that the store did not count them yet.
+        devices = {*ended.devices, *self._receipts.devices(message.id)} - {but}
+        self._tell(message.id, message.namespace, ended.reason, devices)
+
+    def _tell(
+        self, message_id: str, namespace: str, reason: Reason, devices: Iterable[int | None]
+    ) -> None:
+        unit: Any = None
+        for number in devices:
+            for socket in self._sockets.get(number or 0, ()):
+                if socket.namespace.name == namespace:
+                    if unit is None:
+                        unit = self._revocation(message_id, namespace, reason)
+                    socket.send(unit)
+
+    def retell(self, message_id: str, reason: Reason, socket: Any) -> None:
+        """Write a revoke that one socket's device has missed."""
+        socket.client.session.send(self._revocation(message_id, socket.namespace.name, reason))
+
+    def _revocation(self, message_id: str, namespace: str, reason: Reason) -> Any:
+        body = {"id": message_id, "reason": str(reason)}
+        event = self._broadcaster.late(
+            namespace,
+            "revoke",
+            lambda _: body,
+            self._now_ms,
+            ends_at_ms=None,
+            ack=False,
+            tracker=Revocation(message_id, namespace, self._store),
+        )
+        return event.unit()

@@ -5,7 +5,7 @@ only judge of a message's state. Calls take effect, and answer, in the order in 
 Times are epoch milliseconds of the store's clock; the caller hands in ``now_ms``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
@@ -84,7 +84,7 @@ class Kept:
     record: MessageRecord
     """The very record handed in when it was new, else the earlier one with today's state and receipts."""
     superseded: tuple[Ended, ...] = ()
-    """Live messages that a new, live one has replaced. One of them may have come in the same call: then it
+    """Live messages that a new, live or done one has replaced. One of them may have come in the same call: then it
     was over before it was ever sent, and whoever delivers leaves it out."""
 
 
@@ -143,7 +143,7 @@ class IMessageStore(Interface):
     def accept(records: Sequence[MessageRecord]) -> "Deferred[list[Kept]]":
         """Commit each record whose id is not known yet, all in one transaction, in order.
 
-        Records come as ``scheduled``, ``live`` or ``done``. A live one with ``replace`` ends
+        Records come as ``scheduled``, ``live`` or ``done``. A live or done one with ``replace`` ends
         (``cancelled``, reason ``replaced``) every other live message of equal namespace, audience and
         ``replace``; so of two in one call the second supersedes the first. An id that comes twice is
         new once.
@@ -163,7 +163,7 @@ class IMessageStore(Interface):
 
         One whose end is not after ``now_ms`` becomes ``expired``. One without an end becomes
         ``expired`` when it was due before ``missed_before_ms`` (no node ran), else ``done``. All
-        others become ``live`` and supersede as in :meth:`accept`.
+        others become ``live``. What becomes live or done supersedes as in :meth:`accept`.
         """
 
     def expire(now_ms: int, limit: int) -> "Deferred[list[Ended]]":
@@ -172,7 +172,9 @@ class IMessageStore(Interface):
     def agenda() -> "Deferred[Agenda]":
         """Tell what comes next."""
 
-    def cancel(message_id: str, now_ms: int) -> "Deferred[tuple[MessageRecord, Ended | None] | None]":
+    def cancel(
+        message_id: str, now_ms: int
+    ) -> "Deferred[tuple[MessageRecord, Ended | None] | None]":
         """Cancel a scheduled or live message: its record (as it is now) and, if this call ended it, how.
 
         A message that had ended before is returned unchanged with ``None``; an unknown id gives ``None``.
@@ -181,8 +183,9 @@ class IMessageStore(Interface):
     def take(message_id: str, device: int, now_ms: int) -> "Deferred[Ended | None]":
         """A device acknowledges a ``once`` message: the first has it.
 
-        The winner's receipt becomes ``acked`` and the message ``done``; ``None`` for everybody else,
-        whose receipts stay as they are. One without an end, ``done`` since it was sent, can be taken, too.
+        The winner's receipt becomes ``acked`` and the message, live until now, ``done``. A message
+        without an end is done already; it is taken all the same, as long as nobody has. ``None`` for
+        everybody else, whose receipts stay as they are, and after any other end.
         """
 
     def get(message_id: str) -> "Deferred[tuple[MessageRecord, list[DeviceReceipt]] | None]":
@@ -241,3 +244,34 @@ class IDelivery(Interface):
 
     def revoke(ended: Ended) -> None:
         """Write ``revoke`` to every connected device that had the message, and write it to nobody more."""
+
+
+class PresentSocket(NamedTuple):
+    """A connected socket of a streamer: a client in one namespace."""
+
+    socket_id: str
+    namespace: str
+    device: str | None
+    """The name of its device; ``None``: it named none."""
+    transport: str
+    """What its connection uses now: ``polling`` or ``websocket``."""
+    revision: int
+    """The Engine.IO revision that its client speaks."""
+    since_ms: int
+    """When it joined the namespace."""
+    rtt_ms: float | None
+    """The last round-trip time measured; ``None``: none yet."""
+
+
+class IPresence(Interface):
+    """Tells who is connected to this node, and closes connections."""
+
+    def sockets_of(streamer: str) -> list[PresentSocket]:
+        """List the connected sockets of ``streamer``, in no particular order."""
+
+    def disconnect(streamer: str, namespaces: Collection[str] | None) -> int:
+        """Close, at engine level, each connection with a socket of ``streamer`` in one of ``namespaces``.
+
+        ``None``: in any. A connection may hold other sockets: they go along. Returns how many
+        connections are closed; stock clients come back by themselves.
+        """

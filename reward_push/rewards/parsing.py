@@ -2,16 +2,19 @@
 
 import json
 import secrets
-from collections.abc import Collection
-from typing import NoReturn
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
 from .digest import digest
-from .errors import ErrorCode, Refused, invalid, not_supported
+from .errors import ErrorCode, Refused, invalid
+from .instants import instant, to_rfc3339
+from .lifecycle import ENDED
 from .message import TO_ALL, Audience, AudienceKind, Message, MessageRecord, State
 from .structure import (
     Field,
     boolean,
     identifier,
+    integer,
     kind_of,
     many,
     one_of,
@@ -23,6 +26,15 @@ from .structure import (
 MAX_STREAMERS = 1000
 MAX_DATA_BYTES = 16 * 1024
 MAX_EVENT_CHARS = 128
+
+DAY_MS = 86_400_000
+MAX_TTL_MS = 366 * DAY_MS
+"""The longest life of a message."""
+MAX_AHEAD_MS = 366 * DAY_MS
+"""How far ahead a message may be scheduled."""
+
+_SECONDS_BELOW = 100_000_000_000
+"""A number below this is 1973 in milliseconds, and the year 5138 in seconds: it is a mistake."""
 
 RESERVED_EVENTS = frozenset(
     {
@@ -38,8 +50,6 @@ RESERVED_EVENTS = frozenset(
         "refresh",
     }
 )
-
-_LATER = ("ttl_ms", "deliver_at", "delay_ms", "replace")
 
 _AUDIENCE_FIELDS = {
     "streamer": Field(identifier),
@@ -62,22 +72,29 @@ class MessageParser:
 
     def __init__(self, namespaces: Collection[str]) -> None:
         self._fields: dict[str, Field] = {
-            # What is not done yet is said before what is merely missing.
-            **dict.fromkeys(_LATER, Field(_later)),
-            "once": Field(_once),
             "id": Field(identifier),
             "namespace": Field(one_of(tuple(namespaces)), required=True),
             "event": Field(event, required=True),
             "to": Field(audience, required=True),
             "data": Field(data, required=True),
+            "deliver_at": Field(deliver_at),
+            "delay_ms": Field(integer(0, MAX_AHEAD_MS)),
+            "ttl_ms": Field(integer(1, MAX_TTL_MS)),
+            "replace": Field(identifier),
+            "once": Field(boolean),
         }
 
     def parse(self, body: object, now_ms: int) -> MessageRecord:
-        """Return the accepted form of ``body``, a JSON value: due now and, having no end, done once sent.
+        """Return the accepted form of ``body``, a JSON value, as of ``now_ms``.
+
+        Its state is ``scheduled`` when it is due later, else ``live`` when it has an end, else ``done``.
+        It is ``expired`` when its end has come already: such a message is not accepted, but may be one
+        that was accepted earlier (see :func:`too_late`).
 
         Raises :class:`.errors.Refused`.
         """
         fields = structure(body, self._fields, what="a message")
+        life = lifetime(fields, now_ms)
         try:
             fingerprint = digest(body)
         except (ValueError, RecursionError):
@@ -90,9 +107,62 @@ class MessageParser:
             to=fields["to"],
             data=fields["data"],
             created_at_ms=now_ms,
-            deliver_at_ms=now_ms,
+            deliver_at_ms=life.deliver_at_ms,
+            expires_at_ms=life.expires_at_ms,
+            replace=fields.get("replace"),
+            once=fields.get("once", False),
         )
-        return MessageRecord(message, fingerprint, State.DONE, ended_at_ms=now_ms)
+        state = life.state(now_ms)
+        ended_at_ms = now_ms if state in ENDED else None
+        return MessageRecord(message, fingerprint, state, ended_at_ms=ended_at_ms)
+
+
+class Lifetime(NamedTuple):
+    """When a message begins and ends."""
+
+    deliver_at_ms: int
+    expires_at_ms: int | None
+
+    def state(self, now_ms: int) -> State:
+        """Return the state in which it begins, as of ``now_ms``."""
+        if self.deliver_at_ms > now_ms:
+            return State.SCHEDULED
+        if self.expires_at_ms is None:
+            return State.DONE
+        return State.LIVE if self.expires_at_ms > now_ms else State.EXPIRED
+
+
+def lifetime(fields: Mapping[str, Any], now_ms: int) -> Lifetime:
+    """Return the lifetime that the checked ``deliver_at``, ``delay_ms`` and ``ttl_ms`` ask for.
+
+    Raises :class:`.errors.Refused` when both of the first two come, or it is too far ahead.
+    """
+    if "deliver_at" in fields and "delay_ms" in fields:
+        msg = "deliver_at and delay_ms exclude each other: give one of them"
+        raise invalid(msg, "delay_ms")
+    begin = fields.get("deliver_at", now_ms + fields.get("delay_ms", 0))
+    if begin > now_ms + MAX_AHEAD_MS:
+        msg = f"deliver_at must be at most {MAX_AHEAD_MS // DAY_MS} days ahead"
+        raise invalid(msg, "deliver_at")
+    ttl_ms = fields.get("ttl_ms")
+    return Lifetime(begin, None if ttl_ms is None else begin + ttl_ms)
+
+
+def too_late(message: Message) -> Refused:
+    """Return the refusal of a new message whose end has come already."""
+    end = to_rfc3339(message.expires_at_ms or 0)
+    return Refused(
+        ErrorCode.TOO_LATE, f"its life is over: deliver_at and ttl_ms end at {end}", "deliver_at"
+    )
+
+
+def deliver_at(value: object, path: str) -> int:
+    """Check when a message is due; epoch seconds, which are taken for 1970, are refused."""
+    moment = instant(value, path)
+    if not isinstance(value, str) and moment < _SECONDS_BELOW:
+        msg = f"{path} must be epoch milliseconds; {moment} looks like seconds"
+        raise invalid(msg, path)
+    return moment
 
 
 def event(value: object, path: str) -> str:
@@ -133,12 +203,3 @@ def audience(value: object, path: str) -> Audience:
         raise invalid(msg, path)
     [(kind, names)] = fields.items()
     return Audience(AudienceKind(kind), names if isinstance(names, tuple) else (names,))
-
-
-def _later(_value: object, path: str) -> NoReturn:
-    msg = f"{path} is not supported by this version"
-    raise not_supported(msg, path)
-
-
-def _once(value: object, path: str) -> bool:
-    return boolean(value, path) and _later(value, path)

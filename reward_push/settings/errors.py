@@ -27,5 +27,9 @@ class SettingsError(StartError):
 
 def shown(value: object) -> str:
     """Return ``value`` as a short text on one line, whatever it holds."""
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    try:
+        text = str(value).lower() if isinstance(value, bool) else repr(value)
+    except (ValueError, RecursionError):
+        # Integers of thousands of digits, written in TOML as hexadecimal.
+        return f"({type(value).__name__})"
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

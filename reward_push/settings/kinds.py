@@ -124,8 +124,8 @@ def rate() -> Kind:
         return result
 
     def of_toml(value: object) -> Rate | None:
-        if _is_integer(value):
-            return of_text(str(value))
+        if _is_integer(value) and value == 0:
+            return None
         if not isinstance(value, str):
             raise ValueError(rule)
         return of_text(value)

@@ -106,7 +106,7 @@ def endpoint(value: str) -> str:
         raise ValueError("must be an endpoint with a port up to 65535")
     try:
         # Parsing only: the reactor is used when the endpoint listens.
-        serverFromString(None, value)  # type: ignore[no-untyped-call]
+        serverFromString(None, value)
     except Exception as error:
         # Parsers come from plugins too, and each has its own way to fail.
         reason = f"{type(error).__name__}: {error}"

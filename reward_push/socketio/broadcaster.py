@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Collection
-from itertools import islice
 from typing import Any
 
 from ..engineio.outgoing import Outgoing
@@ -25,7 +24,10 @@ class Broadcaster:
         self._waiting: deque[tuple[Outgoing, deque[Socket]]] = deque()
 
     def send(self, unit: Outgoing, sockets: Collection[Socket]) -> int:
-        """Write ``unit`` to each of ``sockets``, a snapshot; return how many there are."""
+        """Write ``unit`` to each of ``sockets``, a snapshot; return how many there are.
+
+        A unit that is rendered late is rendered anew for each slice.
+        """
         if not self._waiting and len(sockets) <= SLICE:
             for socket in sockets:
                 socket.send(unit)
@@ -39,10 +41,14 @@ class Broadcaster:
         budget = SLICE
         while self._waiting and budget > 0:
             unit, sockets = self._waiting[0]
-            budget -= len(batch := list(islice(sockets, budget)))
+            current = unit.current()
+            if current is None:
+                self._waiting.popleft()
+                continue
+            batch = [sockets.popleft() for _ in range(min(budget, len(sockets)))]
+            budget -= len(batch)
             for socket in batch:
-                sockets.popleft()
-                socket.send(unit)
+                socket.send(current)
             if not sockets:
                 self._waiting.popleft()
         if self._waiting:

@@ -16,9 +16,9 @@ from ..engineio.outgoing import message
 from ..engineio.session import Session
 from .decoder import Decoder
 from .dialect import DIALECTS, Refused
-from .errors import DecodeError
-from .namespace import ConnectionRefused, Namespace, TryLater
 from .encoder import encode
+from .errors import DecodeError
+from .namespace import ConnectionRefused, TryLater
 from .packet import Packet, PacketType
 from .socket import Socket
 

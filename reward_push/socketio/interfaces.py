@@ -1,6 +1,6 @@
 """The seams of the Socket.IO layer: what others ask of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from zope.interface import Interface
@@ -15,4 +15,22 @@ class IBroadcaster(Interface):
         Encoded once; a socket that is in several of the rooms gets it once. With ``ack`` the event
         carries an ack id, the same for all. Returns how many sockets it was written or queued to;
         a room that nobody is in counts 0. ``namespace`` must be one that is served.
+        """
+
+    def late(
+        namespace: str,
+        event: str,
+        render: Callable[[int], Any],
+        now_ms: Callable[[], int],
+        *,
+        ends_at_ms: int | None,
+        ack: bool,
+        tracker: Any,
+    ) -> Any:
+        """Make an event that is rendered when it is written: see :class:`.late.LateEvent`."""
+
+    def emit_late(event: Any, rooms: Sequence[str]) -> int:
+        """Write what :meth:`late` made to every socket of its namespace in any of ``rooms``, each once.
+
+        Returns how many sockets it was written or queued to.
         """

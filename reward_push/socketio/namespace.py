@@ -47,12 +47,14 @@ def _nothing(*_: Any) -> None:
 class Namespace:
     """One namespace of a :class:`.server.Server`; made by ``server.namespace(name)``.
 
-    Three hooks, all optional, are plain attributes:
+    Four hooks, all optional, are plain attributes:
 
     * ``await admit(socket, auth)`` before a client joins. May raise :class:`ConnectionRefused` or
       :class:`TryLater`, and set ``socket.user`` or join rooms.
     * ``connected(socket)`` once it has joined, behind the answer to its CONNECT.
     * ``disconnected(socket, reason)`` when it has left.
+    * ``acked(socket, ack_id, args)`` for an acknowledgement that no ``socket.call`` waits for: the answer
+      to an event that was sent to many with one ack id, or nonsense.
     """
 
     _log = Logger()
@@ -66,6 +68,7 @@ class Namespace:
         self.admit: Callable[[Socket, Mapping[str, Any]], Awaitable[None]] = _admit_all
         self.connected: Callable[[Socket], None] = _nothing
         self.disconnected: Callable[[Socket, str], None] = _nothing
+        self.acked: Callable[[Socket, int, list[Any]], None] = _nothing
 
     def on(self, event: str) -> Callable[[Handler], Handler]:
         """Decorate ``handler(socket, *args)``, plain or ``async``; its result is the acknowledgement."""
@@ -113,6 +116,10 @@ class Namespace:
         self.leave(socket, socket.rooms)
         socket.closed()
         self._call(self.disconnected, socket, reason)
+
+    def take_ack(self, socket: Socket, ack_id: int, args: list[Any]) -> None:
+        """An acknowledgement has come that the socket itself does not wait for."""
+        self._call(self.acked, socket, ack_id, args)
 
     def _call(self, hook: Callable[..., None], *args: Any) -> None:
         try:

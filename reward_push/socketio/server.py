@@ -19,12 +19,13 @@ from typing import Any
 
 from zope.interface import implementer
 
-from ..engineio.interfaces import IWheel
+from ..engineio.interfaces import ITracker, IWheel
 from ..engineio.session import Session
 from .broadcaster import Broadcaster
 from .client import Client
 from .decoder import Decoder
 from .interfaces import IBroadcaster
+from .late import LateEvent
 from .namespace import Namespace
 
 CONNECT_TIMEOUT_S = 45.0
@@ -59,6 +60,34 @@ class Server:
     def open_client(self, session: Session) -> Client:
         """Start Socket.IO on a session; this is the registry's ``open_handler``."""
         return Client(session, self)
+
+    def late(
+        self,
+        namespace: str,
+        event: str,
+        render: Callable[[int], Any],
+        now_ms: Callable[[], int],
+        *,
+        ends_at_ms: int | None = None,
+        ack: bool = False,
+        tracker: ITracker | None = None,
+    ) -> LateEvent:
+        """See :class:`.interfaces.IBroadcaster`."""
+        return LateEvent(
+            namespace,
+            event,
+            render,
+            now_ms,
+            ends_at_ms=ends_at_ms,
+            ack_id=self.next_ack_id() if ack else None,
+            tracker=tracker,
+        )
+
+    def emit_late(self, event: LateEvent, rooms: Iterable[str]) -> int:
+        """See :class:`.interfaces.IBroadcaster`."""
+        sockets = self.namespaces[event.namespace].rooms.members(rooms)
+        unit = event.unit() if sockets else None
+        return 0 if unit is None else self.broadcaster.send(unit, sockets)
 
     def next_ack_id(self) -> int:
         """Return an ack id that no packet of this server has carried."""

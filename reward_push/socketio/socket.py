@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from ..engineio.errors import CloseReason
 from ..engineio.outgoing import Outgoing, message
 from .acks import Acks
 from .encoder import encode
@@ -32,9 +33,22 @@ class Socket:
     ``user`` belongs to the application. ``provisional`` is set by an ``admit`` hook that lets a
     client in without counting it as joined: the connect time-out keeps running. ``unasked`` tells
     that the protocol joined the client to ``/`` before it could say anything (revision 4).
+    ``joined_at`` is when it asked to join, in seconds of the wheel.
     """
 
-    __slots__ = ("_acks", "client", "id", "namespace", "provisional", "rooms", "send", "unasked", "user")
+    __slots__ = (
+        "_acks",
+        "_held",
+        "client",
+        "id",
+        "joined_at",
+        "namespace",
+        "provisional",
+        "rooms",
+        "send",
+        "unasked",
+        "user",
+    )
 
     _log = Logger()
 
@@ -52,7 +66,9 @@ class Socket:
         self.user: Any = None
         self.provisional = False
         self.unasked = unasked
+        self.joined_at = namespace.server.wheel.now()
         self._acks: Acks | None = None
+        self._held: list[Outgoing] | None = None
 
     def __repr__(self) -> str:
         return f"<Socket {self.id} {self.namespace.name}>"
@@ -90,6 +106,35 @@ class Socket:
         answer = self._acks.expect(ack_id, timeout_s)
         self.send(unit)
         return answer
+
+    def hold(self, keep: Callable[[Outgoing], bool]) -> None:
+        """Let what is sent to the socket wait until :meth:`release`; what ``keep`` refuses is dropped.
+
+        For an application that first has to send what came earlier. What waits is bounded like the
+        queue of a session: a client for whom too much does is sent away to come back.
+        """
+        self._held = []
+        room = self.client.session.options.max_queue_bytes or float("inf")
+
+        def wait(unit: Outgoing) -> None:
+            nonlocal room
+            if self._held is not None and keep(unit):
+                room -= unit.size
+                self._held.append(unit)
+                if room < 0:
+                    self.client.evict(CloseReason.SLOW_CLIENT)
+
+        self.send = wait
+
+    def release(self) -> None:
+        """Send what has waited since :meth:`hold`, as it is to be sent now, and all else at once again."""
+        held, self._held = self._held, None
+        if held is not None and self.connected:
+            self.send = self.client.session.send
+            for unit in held:
+                current = unit.current()
+                if current is not None:
+                    self.send(current)
 
     def join(self, *rooms: str) -> None:
         """Enter rooms. In an ``admit`` hook it takes effect once the client is let in."""
@@ -134,13 +179,14 @@ class Socket:
             self._log.failure("handler of {event!r} failed", event=args[0])
 
     def received_ack(self, ack_id: int | None, args: list[Any]) -> None:
-        """Settle the call that waits for it; anything else is ignored."""
-        if self._acks is not None and ack_id is not None:
-            self._acks.settle(ack_id, args)
+        """Settle the call that waits for it, or hand it to the namespace's ``acked`` hook."""
+        if ack_id is not None and (self._acks is None or not self._acks.settle(ack_id, args)):
+            self.namespace.take_ack(self, ack_id, args)
 
     def closed(self) -> None:
         """The socket has left its namespace."""
         self.send = _drop
+        self._held = None
         if self._acks is not None:
             self._acks.fail()
 
@@ -149,4 +195,3 @@ class Socket:
             return
         args = [] if result is None else list(result) if isinstance(result, tuple) else [result]
         self.send(message(*encode(Packet(PacketType.ACK, self.namespace.name, args, ack_id))))
-

@@ -16,6 +16,7 @@ from twisted.web.http_headers import Headers
 
 from .deadline import Deadline
 from .errors import error_body, reason_phrase
+from .interfaces import IUpload
 from .linger import linger
 from .sockets import set_protocol
 
@@ -59,13 +60,14 @@ class EdgeChannel(HTTPChannel):
     _phase = Phase.HEAD
     _armed: Phase | None = None
     _successor: IProtocol | None = None
+    _upload: IUpload | None = None
     _deadline: Deadline
 
     # What is received
 
     def connectionMade(self) -> None:
         """Start the deadline of the first head: it runs from accept."""
-        super().connectionMade()  # type: ignore[no-untyped-call]
+        super().connectionMade()
         self._deadline = Deadline(self.site.clock, self._deadline_passed)
         self._arm()
 
@@ -74,7 +76,7 @@ class EdgeChannel(HTTPChannel):
         if self._phase in _ENDING:
             # TLS goes on reading until the client has agreed to the close.
             return
-        super().dataReceived(data)  # type: ignore[no-untyped-call]
+        super().dataReceived(data)
         if self._phase is Phase.IDLE and (self._buffer or self.requests):
             self._phase = Phase.HEAD
         if self._armed is not self._phase:
@@ -82,10 +84,10 @@ class EdgeChannel(HTTPChannel):
 
     def lineReceived(self, line: bytes) -> object:
         """Parse one line of a head. True ends the parsing of what else has arrived."""
-        super().lineReceived(line)  # type: ignore[no-untyped-call]
+        super().lineReceived(line)
         return self._phase is Phase.GONE and self._successor is None
 
-    def lineLengthExceeded(self, line: bytes) -> bool:  # noqa: ARG002
+    def lineLengthExceeded(self, line: bytes) -> bool:
         """Answer where ``HTTPChannel`` would close without a word."""
         if self.requests:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "a header is too long")
@@ -99,15 +101,22 @@ class EdgeChannel(HTTPChannel):
         if self.body_limit and self.length is not None and self.length > self.body_limit:
             self.refuse_body()
             return
-        super().allHeadersReceived()  # type: ignore[no-untyped-call]
+        super().allHeadersReceived()
         self._phase = Phase.BODY
+        if self.length is None or self.length > len(self._buffer):
+            self._upload = self.site.policy.receiving(
+                self._command, self._path, self.requests[-1].requestHeaders, self._drop
+            )
 
     def allContentReceived(self) -> None:
         """The request is complete: no deadline until it is answered."""
         if self._phase is Phase.GONE:
             return
         self._phase = Phase.BUSY
-        super().allContentReceived()  # type: ignore[no-untyped-call]
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            upload.whole()
+        super().allContentReceived()
 
     def rawDataReceived(self, data: bytes) -> None:
         """Take in a body, or what follows a request that is being answered."""
@@ -121,7 +130,7 @@ class EdgeChannel(HTTPChannel):
         """The answer is written: wait for the next request, which may be here already."""
         self._phase = Phase.IDLE
         self._armed = None
-        super().requestDone(request)  # type: ignore[no-untyped-call]
+        super().requestDone(request)
         if self._armed is not self._phase:
             self._arm()
 
@@ -131,7 +140,7 @@ class EdgeChannel(HTTPChannel):
         """Close once everything is written, and cut if that takes too long."""
         if self._phase is Phase.GONE:
             return
-        super().loseConnection()  # type: ignore[no-untyped-call]
+        super().loseConnection()
         self._phase = Phase.CLOSING
         self._arm()
 
@@ -139,7 +148,8 @@ class EdgeChannel(HTTPChannel):
         """The client is gone: tell the requests."""
         self._phase = Phase.GONE
         self._deadline.end()
-        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+        self._stop_receiving()
+        super().connectionLost(reason)
 
     def refuse_body(self) -> None:
         """Answer 413 to the request being received, and close. Once."""
@@ -183,7 +193,7 @@ class EdgeChannel(HTTPChannel):
         answer.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
         answer.setRawHeaders(b"Connection", [b"close"])
         reason = reason_phrase(status)
-        self.writeHeaders(b"HTTP/1.1", b"%d" % status, reason, answer)  # type: ignore[no-untyped-call]
+        self.writeHeaders(b"HTTP/1.1", b"%d" % status, reason, answer)
         if getattr(self, "_command", b"") != b"HEAD":
             self.transport.write(body)
         linger(self._leave(), self.site.clock)
@@ -192,10 +202,20 @@ class EdgeChannel(HTTPChannel):
         """Let go of the transport and of everything that was for it."""
         self._phase = Phase.GONE
         self._deadline.end()
+        self._stop_receiving()
         self.requests.clear()
         transport, self.transport = self.transport, None
         transport.unregisterProducer()
         return transport
+
+    def _stop_receiving(self) -> None:
+        """The body being received, if there is one, will not be complete."""
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            upload.lost()
+
+    def _drop(self) -> None:
+        self.transport.abortConnection()
 
     def hand_over(self, protocol: IProtocol) -> tuple[ITransport, bytes]:
         """Give the connection to ``protocol`` while a request is being rendered.
@@ -246,15 +266,12 @@ class EdgeChannel(HTTPChannel):
         self._phase = Phase.GIVEN_UP
         self._arm()
 
-    def _cut(self) -> None:
-        self.transport.abortConnection()
-
 
 _PASSED: dict[Phase, Callable[[EdgeChannel], None]] = {
     Phase.IDLE: EdgeChannel._give_up,
     Phase.HEAD: EdgeChannel._head_too_slow,
     Phase.BODY: EdgeChannel._body_too_slow,
-    Phase.CLOSING: EdgeChannel._cut,
-    Phase.GIVEN_UP: EdgeChannel._cut,
+    Phase.CLOSING: EdgeChannel._drop,
+    Phase.GIVEN_UP: EdgeChannel._drop,
 }
 """What a passed deadline leads to. BUSY and GONE have none."""

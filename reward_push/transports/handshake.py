@@ -11,9 +11,9 @@ _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
 
-def wants_upgrade(headers: Headers) -> bool:
+def wants_websocket(headers: Headers) -> bool:
     """Return whether a request asks for a WebSocket, well or badly."""
-    return b"websocket" in _tokens(headers, b"Upgrade")
+    return headers.hasHeader(b"Upgrade") and b"websocket" in _tokens(headers, b"Upgrade")
 
 
 def refusal(method: bytes, version: bytes, headers: Headers) -> str | None:
@@ -25,7 +25,7 @@ def refusal(method: bytes, version: bytes, headers: Headers) -> str | None:
         return "a WebSocket is opened with GET"
     if version != b"HTTP/1.1":
         return "a WebSocket is opened with HTTP/1.1"
-    if b"websocket" not in _tokens(headers, b"Upgrade"):
+    if not wants_websocket(headers):
         return "the Upgrade header does not name websocket"
     if b"upgrade" not in _tokens(headers, b"Connection"):
         return "the Connection header does not name Upgrade"

@@ -1,14 +1,35 @@
 """The seam between the HTTP edge and those who know what a request is for."""
 
+from collections.abc import Callable
+
 from twisted.web.http_headers import Headers
 from zope.interface import Interface
 
 
+class IUpload(Interface):
+    """A request's body under way. Told, once, how it ends."""
+
+    def whole() -> None:
+        """All of it is here: the request is rendered next."""
+
+    def lost() -> None:
+        """It will never be complete: the client left, was too slow, or sent what it may not."""
+
+
 class IBodyPolicy(Interface):
-    """Decides how large a request's body may be, before anything of it is kept."""
+    """Decides about a request's body, before anything of it is kept."""
 
     def limit(method: bytes, uri: bytes) -> int:
         """Return the largest body accepted, in bytes; 0: no limit. ``uri`` has its query."""
+
+    def receiving(
+        method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]
+    ) -> IUpload | None:
+        """A request's head is here, its body has yet to come; return who wants to know how that ends.
+
+        Not called for a body that came along with the head. Until it is told the end, the upload
+        may call ``drop()`` to cut the request's connection.
+        """
 
     def refuse(
         method: bytes, uri: bytes, headers: Headers

@@ -29,7 +29,7 @@ def linger(
     """
     protocol = _Lingering(clock, seconds, limit_bytes)
     set_protocol(transport, protocol)
-    protocol.makeConnection(transport)  # type: ignore[no-untyped-call]
+    protocol.makeConnection(transport)
 
 
 class _Lingering(Protocol):
@@ -46,7 +46,7 @@ class _Lingering(Protocol):
         """Close the write side where that is possible without cutting a layer in between."""
         connection = plain_tcp(self.transport)
         if connection is not None:
-            connection.loseWriteConnection()  # type: ignore[no-untyped-call]
+            connection.loseWriteConnection()
         self.transport.resumeProducing()
 
     def dataReceived(self, data: bytes) -> None:
@@ -55,7 +55,7 @@ class _Lingering(Protocol):
         if self._room < 0:
             self.transport.pauseProducing()
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The peer is gone."""
         self._deadline.end()
 

@@ -19,8 +19,6 @@ class SiteOptions:
     """Total time for a request's head: from accept, on a used connection from its first byte."""
     body_timeout_s: float = 20.0
     """Total time for a request's body, from the end of its head."""
-    unlogged_paths: frozenset[bytes] = frozenset({b"/healthcheck"})
-    """Paths that do not reach the access log."""
 
     @property
     def keep_alive_s(self) -> float:

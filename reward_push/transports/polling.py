@@ -4,16 +4,20 @@ At most one GET and one POST of a session may be under way. The transport lives 
 session polls; between two GETs it is simply not writable.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 from twisted.python.failure import Failure
 from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from ..engineio import jsonp
-from ..engineio.errors import CloseReason, DecodeError, Refusal
+from ..engineio.errors import CloseReason, DecodeError, EncodeError, Refusal
 from ..engineio.interfaces import ISession, ITransport
 from ..engineio.outgoing import Outgoing
+from ..engineio.revision import Revision
+from .interfaces import IUpload
 from .refusals import refuse
 from .request import EdgeRequest
 
@@ -22,7 +26,7 @@ from .request import EdgeRequest
 class PollingTransport:
     """The polling end of one session. ``jsonp`` is the callback index of a JSONP client, else ``None``."""
 
-    __slots__ = ("_held", "_jsonp", "_max_packet_bytes", "_session")
+    __slots__ = ("_held", "_incoming", "_jsonp", "_max_packet_bytes", "_session")
 
     name = "polling"
 
@@ -31,6 +35,7 @@ class PollingTransport:
         self._max_packet_bytes = max_packet_bytes
         self._jsonp = jsonp
         self._held: EdgeRequest | None = None
+        self._incoming: IncomingPost | None = None
 
     @property
     def writable(self) -> bool:
@@ -52,8 +57,38 @@ class PollingTransport:
         self._session.transport_drained(self)
         return NOT_DONE_YET
 
+    def receiving(self, drop: Callable[[], None]) -> IncomingPost | None:
+        """A POST has begun whose body has yet to come. A second one ends the session.
+
+        ``drop`` and what is returned: see :class:`.interfaces.IBodyPolicy`.
+        """
+        if self._incoming is None:
+            self._incoming = IncomingPost(self, drop)
+            return self._incoming
+        self._overlap()
+        return None
+
+    def received(self, post: IncomingPost) -> None:
+        """The body of ``post`` is whole: :meth:`post` is next, unless the request is refused."""
+        if self._incoming is post:
+            self._incoming = None
+
+    def lost(self, post: IncomingPost) -> None:
+        """The body of ``post`` will never be whole, so packets are missing: the session is over.
+
+        A poll that is held is failed, so that the client, if it is still there, comes back.
+        """
+        if self._incoming is post:
+            self._incoming = None
+            self.fail()
+            self._session.transport_lost(self)
+
     def post(self, request: EdgeRequest) -> bytes:
         """Take the packets of a body; they are processed before the answer is written."""
+        if self._incoming is not None:
+            self._overlap()
+            request.setResponseCode(400)
+            return b""
         body = request.content.read()
         content_type = request.getHeader(b"content-type")
         try:
@@ -69,21 +104,37 @@ class PollingTransport:
         return b"ok"
 
     def send(self, units: Sequence[Outgoing]) -> None:
-        """See :class:`..engineio.interfaces.ITransport`."""
+        """See :class:`..engineio.interfaces.ITransport`.
+
+        A text that the framing cannot carry ends the session. Socket.IO sends none.
+        """
+        try:
+            content_type, body = self._encode(units)
+        except EncodeError:
+            self._session.transport_broken(self, CloseReason.PARSE_ERROR)
+            return
         request, self._held = self._held, None
         if request is None:
             return
-        revision = self._session.revision
-        if self._jsonp is not None:
-            content_type = b"text/javascript; charset=UTF-8"
-            body = jsonp.wrap(self._jsonp, revision.text_payload(units))
-        else:
-            content_type, body = revision.encode_payload(units, base64=self._session.base64)
         request.setHeader(b"content-type", content_type)
         request.setHeader(b"content-length", b"%d" % len(body))
         request.setHeader(b"cache-control", b"no-store")
         request.write(body)
         request.finish()
+
+    def ping(self) -> None:
+        """See :class:`..engineio.interfaces.ITransport`: the next poll is the proof."""
+
+    def _encode(self, units: Sequence[Outgoing]) -> tuple[bytes, bytes]:
+        revision: Revision = self._session.revision
+        if self._jsonp is None:
+            return revision.encode_payload(units, base64=self._session.base64)
+        script = jsonp.wrap(self._jsonp, revision.text_payload(units))
+        return b"text/javascript; charset=UTF-8", script
+
+    def break_off(self) -> None:
+        """The client has sent more than it may: the session is over."""
+        self._session.transport_broken(self, CloseReason.TRANSPORT_ERROR)
 
     def close(self) -> None:
         """See :class:`..engineio.interfaces.ITransport`. The session's last packet has ended the poll."""
@@ -95,6 +146,13 @@ class PollingTransport:
             request.write(refuse(request, Refusal.SESSION_UNKNOWN))
             request.finish()
 
+    def _overlap(self) -> None:
+        """There are two POSTs at once: the first one loses its connection, both their session."""
+        incoming, self._incoming = self._incoming, None
+        if incoming is not None:
+            incoming.drop()
+        self._session.transport_broken(self, CloseReason.TRANSPORT_ERROR)
+
     def _break(self, request: EdgeRequest, status: int, reason: CloseReason) -> bytes:
         """The client broke the protocol: end the session and return the empty answer."""
         self._session.transport_broken(self, reason)
@@ -105,6 +163,25 @@ class PollingTransport:
         if self._held is request:
             self._held = None
             self._session.transport_lost(self)
+
+
+@implementer(IUpload)
+class IncomingPost:
+    """A POST whose body is under way."""
+
+    __slots__ = ("_transport", "drop")
+
+    def __init__(self, transport: PollingTransport, drop: Callable[[], None]) -> None:
+        self._transport = transport
+        self.drop = drop
+
+    def whole(self) -> None:
+        """See :class:`.interfaces.IUpload`."""
+        self._transport.received(self)
+
+    def lost(self) -> None:
+        """See :class:`.interfaces.IUpload`."""
+        self._transport.lost(self)
 
 
 def is_larger(data: str | bytes, limit: int) -> bool:

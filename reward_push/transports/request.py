@@ -31,7 +31,7 @@ class EdgeRequest(Request):
     _log = Logger()
     _received = 0
 
-    def gotLength(self, length: int | None) -> None:  # noqa: ARG002
+    def gotLength(self, length: int | None) -> None:
         """Prepare for a body; the channel has looked at its declared ``length``."""
         self.content = BytesIO()
 
@@ -48,16 +48,16 @@ class EdgeRequest(Request):
         """Find the resource and render it."""
         self.site = self.channel.site
         self.site.identify(self.responseHeaders)
-        self.responseHeaders.setRawHeaders(b"Date", [datetimeToString()])  # type: ignore[no-untyped-call]
+        self.responseHeaders.setRawHeaders(b"Date", [datetimeToString()])
         self.prepath = []
         self.postpath = [unquote_to_bytes(part) for part in self.path[1:].split(b"/")]
         if self.path == b"*":
-            self._handleStar()  # type: ignore[no-untyped-call]
+            self._handleStar()
             return
         try:
-            self.render(self.site.getResourceFor(self))  # type: ignore[no-untyped-call]
+            self.render(self.site.getResourceFor(self))
         except Exception:
-            self.processingFailed(Failure())  # type: ignore[no-untyped-call]
+            self.processingFailed(Failure())
 
     def render(self, resrc: Any) -> None:
         """Ask ``resrc`` for the answer; 405 for each method it has not, known to HTTP or not."""
@@ -66,10 +66,10 @@ class EdgeRequest(Request):
         except UnsupportedMethod as error:
             if self.method == b"HEAD" and b"GET" in error.allowedMethods:
                 # twisted.web answers with the head of what GET would bring.
-                super().render(resrc)  # type: ignore[no-untyped-call]
+                super().render(resrc)
                 return
             allowed = b", ".join(error.allowedMethods)
-            self.setHeader(b"Allow", allowed)  # type: ignore[no-untyped-call]
+            self.setHeader(b"Allow", allowed)
             message = f"this path takes {allowed.decode('ascii')}"
             self._finish_with_error(HTTPStatus.METHOD_NOT_ALLOWED, message)
             return
@@ -80,8 +80,8 @@ class EdgeRequest(Request):
             msg = f"a resource answered with {kind}, not bytes"
             raise TypeError(msg)
         self.responseHeaders.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
-        self.write(body)  # type: ignore[no-untyped-call]
-        self.finish()  # type: ignore[no-untyped-call]
+        self.write(body)
+        self.finish()
 
     def processingFailed(self, reason: Failure) -> Failure:
         """A resource failed: log why, tell the client only that it did."""
@@ -95,7 +95,7 @@ class EdgeRequest(Request):
             return reason
         if self.startedWriting:
             # The client can tell that the answer is cut off.
-            self.loseConnection()  # type: ignore[no-untyped-call]
+            self.loseConnection()
             return reason
         self._finish_with_error(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error")
         return reason
@@ -113,5 +113,5 @@ class EdgeRequest(Request):
         self.setResponseCode(status, reason_phrase(status))
         self.responseHeaders.setRawHeaders(b"Content-Type", [b"application/json"])
         self.responseHeaders.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
-        self.write(body)  # type: ignore[no-untyped-call]
-        self.finish()  # type: ignore[no-untyped-call]
+        self.write(body)
+        self.finish()

@@ -5,7 +5,7 @@ comes before all of them, so that a page can read the refusal, too.
 """
 
 import hmac
-import re
+from collections.abc import Callable
 from typing import Any
 
 from twisted.web.http_headers import Headers
@@ -13,21 +13,19 @@ from twisted.web.resource import Resource
 from zope.interface import implementer
 
 from ..access.credentials import from_authorization
-from ..engineio.errors import CloseReason, DecodeError, Refusal
+from ..engineio.errors import DecodeError, Refusal
 from ..engineio.handshake import Query, parse_query
 from ..engineio.opening import Opening
 from ..engineio.registry import Registry
 from ..engineio.revision import negotiate
 from ..engineio.session import Session
 from .cors import Origins, answer_preflight, is_legal, origin_of
-from .interfaces import IBodyPolicy
+from .handshake import wants_websocket
+from .interfaces import IBodyPolicy, IUpload
 from .polling import PollingTransport
 from .refusals import refuse
 from .request import EdgeRequest
 from .websocket import WebSocketAcceptor
-
-
-_SID = re.compile(rb"[?&]sid=([^&]*)")
 
 
 @implementer(IBodyPolicy)
@@ -36,10 +34,8 @@ class EngineResource(Resource):
 
     isLeaf = True  # noqa: N815  (twisted.web)
 
-    def __init__(
-        self, registry: Registry, websockets: WebSocketAcceptor, origins: Origins
-    ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+    def __init__(self, registry: Registry, websockets: WebSocketAcceptor, origins: Origins) -> None:
+        super().__init__()
         self._registry = registry
         self._websockets = websockets
         self._origins = origins
@@ -58,40 +54,68 @@ class EngineResource(Resource):
         """See :class:`.interfaces.IBodyPolicy`."""
         return self._registry.options.max_payload_bytes
 
+    def receiving(
+        self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]
+    ) -> IUpload | None:
+        """See :class:`.interfaces.IBodyPolicy`."""
+        transport = self._polling_of(uri, headers) if method == b"POST" else None
+        return None if transport is None else transport.receiving(drop)
+
     def refuse(
         self, method: bytes, uri: bytes, headers: Headers
     ) -> tuple[list[tuple[bytes, bytes]], bytes]:
         """See :class:`.interfaces.IBodyPolicy`. A client that sends too much loses its session."""
-        session = self._registry.get(_sid(uri))
-        transport = None if session is None else _polling(session)
-        if session is not None and transport is not None:
-            session.transport_broken(transport, CloseReason.TRANSPORT_ERROR)
+        transport = self._polling_of(uri, headers)
+        if transport is not None:
+            transport.break_off()
         answer = Headers({b"Content-Type": [b"text/plain"]})
         self._origins.annotate(headers, answer)
-        return [(name, value) for name, values in answer.getAllRawHeaders() for value in values], b""
+        return [
+            (name, value) for name, values in answer.getAllRawHeaders() for value in values
+        ], b""
+
+    def _polling_of(self, uri: bytes, headers: Headers) -> PollingTransport | None:
+        """Return whose polling a request that has not been rendered is for."""
+        try:
+            query = parse_query(uri.partition(b"?")[2])
+        except DecodeError:
+            return None
+        session = self._find(query, headers)
+        if not isinstance(session, Session) or query.transport != "polling":
+            return None
+        return _polling(session)
 
     def _route(self, request: EdgeRequest) -> int | bytes | Refusal:
         try:
             query = parse_query(request.uri.partition(b"?")[2])
         except DecodeError:
             return Refusal.BAD_REQUEST
-        if query.transport not in self._registry.options.transports:
-            return Refusal.TRANSPORT_UNKNOWN
-        origin = origin_of(request.requestHeaders)
-        if origin is not None and not is_legal(origin):
-            return Refusal.BAD_REQUEST
-        if not self._origins.allow(request.requestHeaders):
-            return Refusal.FORBIDDEN
-        if query.sid is None:
-            return self._handshake(request, query)
-        session = self._registry.get(query.sid)
+        session = self._find(query, request.requestHeaders)
+        if isinstance(session, Refusal):
+            return session
         if session is None:
-            return Refusal.SESSION_UNKNOWN
-        if not _same_key(request, query, session.handshake):
-            return Refusal.FORBIDDEN
+            return self._handshake(request, query)
         if query.transport == "websocket":
             return self._upgrade(request, session)
         return self._poll(request, session)
+
+    def _find(self, query: Query, headers: Headers) -> Session | Refusal | None:
+        """Return the session a request is for; ``None``: it wants a new one."""
+        if query.transport not in self._registry.options.transports:
+            return Refusal.TRANSPORT_UNKNOWN
+        origin = origin_of(headers)
+        if origin is not None and not is_legal(origin):
+            return Refusal.BAD_REQUEST
+        if not self._origins.allow(headers):
+            return Refusal.FORBIDDEN
+        if query.sid is None:
+            return None
+        session = self._registry.get(query.sid)
+        if session is None:
+            return Refusal.SESSION_UNKNOWN
+        if not _same_key(headers, query, session.handshake):
+            return Refusal.FORBIDDEN
+        return session
 
     def _handshake(self, request: EdgeRequest, query: Query) -> int | bytes | Refusal:
         if request.method != b"GET":
@@ -103,10 +127,12 @@ class EngineResource(Resource):
         over_websocket = query.transport == "websocket"
         if over_websocket and self._websockets.validate(request) is not None:
             return Refusal.BAD_REQUEST
+        if not over_websocket and wants_websocket(request.requestHeaders):
+            return Refusal.BAD_REQUEST
         revision = negotiate(query.eio, self._registry.options)
         if isinstance(revision, Refusal):
             return revision
-        opening = Opening(query.params, request.getHeader("authorization"), _address(request))
+        opening = Opening(query.params, _authorization(request.requestHeaders), _address(request))
         session = self._registry.open(revision, opening, base64=query.base64)
         if over_websocket:
             return self._websockets.accept(request, session)
@@ -120,7 +146,7 @@ class EngineResource(Resource):
 
     def _poll(self, request: EdgeRequest, session: Session) -> int | bytes | Refusal:
         transport = _polling(session)
-        if transport is None:
+        if transport is None or wants_websocket(request.requestHeaders):
             return Refusal.BAD_REQUEST
         if request.method == b"GET":
             return transport.get(request)
@@ -141,18 +167,19 @@ def _address(request: EdgeRequest) -> str:
     return getattr(request.getClientAddress(), "host", "")
 
 
-def _same_key(request: EdgeRequest, query: Query, opening: Opening) -> bool:
+def _same_key(headers: Headers, query: Query, opening: Opening) -> bool:
     """Whether the request brings no key, or the one its session was opened with.
 
     The upgrade of some clients cannot carry the key that their polls do.
     """
     opened_with = from_authorization(opening.authorization) or opening.query.get("apiKey")
-    presented = from_authorization(request.getHeader("authorization")) or query.params.get("apiKey")
+    presented = from_authorization(_authorization(headers)) or query.params.get("apiKey")
     if presented is None or opened_with is None:
         return True
     return hmac.compare_digest(presented.encode(), opened_with.encode())
 
 
-def _sid(uri: bytes) -> str:
-    found = _SID.search(uri)
-    return "" if found is None else found[1].decode("ascii", "replace")
+def _authorization(headers: Headers) -> str | None:
+    # As bytes: twisted.web raises for what is not UTF-8, where it is only a wrong key.
+    values = headers.getRawHeaders(b"authorization")
+    return values[-1].decode("utf-8", "replace") if values else None

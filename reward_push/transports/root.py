@@ -1,12 +1,12 @@
 """Where requests of one port go: those for an Engine.IO path to its resource, all others elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource, Resource
 from zope.interface import implementer
 
-from .interfaces import IBodyPolicy
+from .interfaces import IBodyPolicy, IUpload
 from .request import EdgeRequest
 from .resource import EngineResource
 
@@ -24,7 +24,7 @@ class Root(Resource):
     def __init__(
         self, engines: Mapping[str, EngineResource], rest: IResource, rest_bodies: IBodyPolicy
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._engines: dict[bytes, EngineResource] = {}
         for path, engine in engines.items():
             bare = path.rstrip("/").encode()
@@ -39,6 +39,12 @@ class Root(Resource):
     def limit(self, method: bytes, uri: bytes) -> int:
         """See :class:`.interfaces.IBodyPolicy`."""
         return self._bodies(uri).limit(method, uri)
+
+    def receiving(
+        self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]
+    ) -> IUpload | None:
+        """See :class:`.interfaces.IBodyPolicy`."""
+        return self._bodies(uri).receiving(method, uri, headers, drop)
 
     def refuse(
         self, method: bytes, uri: bytes, headers: Headers

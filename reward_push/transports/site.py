@@ -1,6 +1,5 @@
-"""The HTTP side of the node's port: ``twisted.web`` with deadlines, limits and a log without secrets."""
+"""The HTTP side of the node's port: ``twisted.web`` with deadlines and limits, and without an access log."""
 
-from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource
 from twisted.web.server import Site
@@ -28,12 +27,11 @@ class EdgeSite(Site):
     requestFactory = EdgeRequest  # noqa: N815  (twisted.web)
     displayTracebacks = False  # noqa: N815  (twisted.web)
     noisy = False
-    _log = Logger()
 
     def __init__(
         self, root: IResource, options: SiteOptions, policy: IBodyPolicy, clock: Clock
     ) -> None:
-        super().__init__(root, timeout=None, reactor=clock)  # type: ignore[no-untyped-call]
+        super().__init__(root, timeout=None, reactor=clock)
         self._parsePOSTFormSubmission = False
         self.options = options
         self.policy = policy
@@ -45,20 +43,8 @@ class EdgeSite(Site):
         headers.setRawHeaders(b"Server", [SERVER])
         headers.setRawHeaders(b"X-Node-Id", [self._node_id])
 
-    def log(self, request: EdgeRequest) -> None:  # type: ignore[override]
-        """Write the access log's line for an answered request; without its query and client names."""
-        if request.uri.split(b"?", 1)[0] in self.options.unlogged_paths:
-            return
-        self._log.debug(
-            "{method} {path} {status} {size}",
-            method=request.method.decode("ascii"),
-            path=request.shown_path(),
-            status=request.code,
-            size=request.sentLength,
-        )
-
     def startFactory(self) -> None:
-        """Keep Twisted's own access log, and the timer for its dates, off."""
+        """Keep Twisted's access log, and the timer for its dates, off: balancers log requests."""
 
     def acceptableProtocols(self) -> list[bytes]:
         """Offer HTTP/1.1 alone in TLS: there are no WebSockets in our HTTP/2."""

@@ -5,6 +5,7 @@ The server's frames are not masked, so the bytes of a frame are the same for all
 """
 
 from functools import cache
+from socket import socket
 from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.tcp import Server
@@ -15,6 +16,7 @@ from ..engineio.packet import Packet
 TEXT = 0x1
 BINARY = 0x2
 CLOSE = 0x8
+PING = 0x9
 PONG = 0xA
 
 
@@ -101,13 +103,25 @@ def frames_encoder(revision: FrameRevision, base64: bool) -> Encoder:
     return frames
 
 
+def send_at_once(connection: socket, data: bytes) -> bytes:
+    """Send what the socket takes now and return the rest; an error leaves everything.
+
+    Only for a socket whose transport has nothing buffered and is not being closed. The rest is to be
+    given to ``transport.write``; the transport meets an error again and tells its protocol.
+    """
+    try:
+        sent = connection.send(data)
+    except OSError:
+        return data
+    return data[sent:]
+
+
 def write(transport: Any, data: bytes) -> bool:
     """Write ``data`` after what was written before; return whether it has all left the process.
 
     A plain TCP connection with nothing buffered is served by ``send`` at once, which saves the
     buffer, the registration for writing and a turn of the reactor. The rest, if any, and everything
-    on other transports goes through ``transport.write``. Never raises: after a failed ``send`` the
-    transport meets the same error itself and tells its protocol.
+    on other transports goes through ``transport.write``. Never raises: see :func:`send_at_once`.
     """
     if (
         type(transport) is Server
@@ -119,13 +133,8 @@ def write(transport: Any, data: bytes) -> bool:
         and not transport._aborting
         and not transport.TLS
     ):
-        try:
-            sent = transport.socket.send(data)
-        except OSError:
-            sent = 0
-        if sent == len(data):
+        data = send_at_once(transport.socket, data)
+        if not data:
             return True
-        if sent:
-            data = data[sent:]
     transport.write(data)
     return False

@@ -52,13 +52,15 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._requests: list[Request] = []
         self._sockets: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
         self._lock = threading.Lock()
         self._may_upgrade = threading.Event()
         self._may_upgrade.set()
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._acceptor.start()
         return self
 
     def __exit__(
@@ -70,10 +72,16 @@ class Proxy:
         self._may_upgrade.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
+        self._acceptor.join()
         self._listener.close()
         with self._lock:
             for end in self._sockets:
                 _shut(end)
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join()
+        for end in self._sockets:
+            end.close()
 
     def hold_websockets(self) -> None:
         """Keep WebSocket handshakes from the node until :meth:`release_websockets`."""
@@ -103,10 +111,15 @@ class Proxy:
             except OSError:
                 client.close()
                 continue
+            threads = [
+                threading.Thread(target=work, args=(client, node), daemon=True)
+                for work in (self._forward_requests, self._forward)
+            ]
             with self._lock:
                 self._sockets |= {client, node}
-            for work in (self._forward_requests, self._forward):
-                threading.Thread(target=work, args=(client, node), daemon=True).start()
+                self._threads += threads
+                for thread in threads:
+                    thread.start()
 
     def _forward(self, client: socket.socket, node: socket.socket) -> None:
         """Pass what the node says to the client."""

@@ -6,7 +6,7 @@ from typing import Any
 from zope.interface import implementer
 
 from reward_push.engineio.errors import CloseReason
-from reward_push.engineio.interfaces import ISessionHandler, ITimed, ITransport, IWheel
+from reward_push.engineio.interfaces import ISessionHandler, ITimed, ITracker, ITransport, IWheel
 from reward_push.engineio.outgoing import Outgoing
 from reward_push.engineio.session import Session
 
@@ -58,6 +58,7 @@ class FakeTransport:
         self.writable = writable
         self.sent: list[list[str | bytes]] = []
         self.ended: list[str] = []
+        self.pings = 0
 
     def send(self, units: Sequence[Outgoing]) -> None:
         """See ITransport."""
@@ -66,6 +67,10 @@ class FakeTransport:
         self.sent.append([frame for unit in units for frame in wire(unit)])
         if self.name == "polling":
             self.writable = False
+
+    def ping(self) -> None:
+        """See ITransport."""
+        self.pings += 1
 
     def close(self) -> None:
         """See ITransport."""
@@ -103,3 +108,19 @@ class Recorder:
     def closed(self, reason: CloseReason) -> None:
         """See ISessionHandler."""
         self.heard.append(reason)
+
+
+@implementer(ITracker)
+class Tracker:
+    """Records how far its unit has come."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    def sent(self, handler: Any) -> None:
+        """See ITracker."""
+        self.steps.append("sent")
+
+    def delivered(self, handler: Any) -> None:
+        """See ITracker."""
+        self.steps.append("delivered")

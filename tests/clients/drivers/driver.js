@@ -126,6 +126,9 @@ function makeDriver(io, report, inBrowser) {
 }
 
 function runOnStdio() {
+  // From version 22 on, Node.js has a WebSocket of its own. 1.x and 2.x prefer it to their `ws`, and
+  // then cannot send headers with it: here they shall run as on the Node.js of their time.
+  delete globalThis.WebSocket;
   const handle = makeDriver(
     require(process.argv[2]),
     (event) => process.stdout.write(JSON.stringify(event) + "\n"),

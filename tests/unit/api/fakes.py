@@ -1,19 +1,22 @@
 """An API on in-memory ends, called through treq without a network."""
 
 import json as jsonlib
+from collections.abc import Collection
 from typing import Any
 
 import attrs
 from treq.testing import StubTreq
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.web.http_headers import Headers
+from zope.interface import implementer
 
 from reward_push.access.interfaces import Key, KeyKind, Right, StoreUnavailable
 from reward_push.api.resource import build_api
 from reward_push.ops.health import Health
+from reward_push.rewards.interfaces import IPresence, PresentSocket
 from reward_push.rewards.publisher import Publisher
 
-from ..rewards.fakes import MemoryStore, RecordingDelivery
+from ..rewards.fakes import MemoryStore, RecordingDelivery, RecordingSchedule
 
 NOW_MS = 1_795_550_400_250
 NOW = "2026-11-24T20:00:00.250Z"
@@ -59,6 +62,27 @@ class MemoryKeys:
         return succeed((Key(key_id="k1", created_at_ms=NOW_MS, **fields), "rpk_k1_secret"))
 
 
+@implementer(IPresence)
+@attrs.define(eq=False)
+class MemoryPresence:
+    """Sockets in lists; a disconnected streamer has none left of the namespaces asked for."""
+
+    sockets: dict[str, list[PresentSocket]] = attrs.Factory(dict)
+    disconnected: list[tuple[str, Collection[str] | None]] = attrs.Factory(list)
+
+    def sockets_of(self, streamer: str) -> list[PresentSocket]:
+        return list(self.sockets.get(streamer, ()))
+
+    def disconnect(self, streamer: str, namespaces: Collection[str] | None) -> int:
+        self.disconnected.append((streamer, namespaces))
+        found = self.sockets.get(streamer, [])
+        left = [
+            each for each in found if namespaces is not None and each.namespace not in namespaces
+        ]
+        self.sockets[streamer] = left
+        return len(found) - len(left)
+
+
 @attrs.frozen
 class Got:
     """A whole answer."""
@@ -82,15 +106,32 @@ class Api:
         self.store = MemoryStore()
         self.delivery = RecordingDelivery(sockets=2)
         self.keys = MemoryKeys()
+        self.presence = MemoryPresence()
         self.health = Health("aB3x_9", now_s=lambda: 0.0)
+        self.flushes: list[Deferred[None]] = []
+        self.flushing = False
+        """Whether the receipts take their time to come into the store."""
         self.resource = build_api(
-            publisher=Publisher(self.store, self.delivery, lambda: NOW_MS, NAMESPACES),
+            publisher=Publisher(
+                self.store, self.delivery, RecordingSchedule(), lambda: NOW_MS, NAMESPACES
+            ),
+            store=self.store,
+            flush=self._flush,
+            presence=self.presence,
             keys=self.keys,
             health=self.health,
+            node_id="aB3x_9",
             namespaces=NAMESPACES,
             now_ms=lambda: NOW_MS,
         )
         self._treq = StubTreq(self.resource)
+
+    def _flush(self) -> "Deferred[None]":
+        flushed: Deferred[None] = Deferred()
+        self.flushes.append(flushed)
+        if not self.flushing:
+            flushed.callback(None)
+        return flushed
 
     def start(
         self,

@@ -1,4 +1,4 @@
-"""POST /v1/messages and /v1/messages/batch."""
+"""POST /v1/messages and /v1/messages/batch, DELETE /v1/messages/{id}."""
 
 import pytest
 
@@ -60,20 +60,58 @@ def test_a_misspelt_field_is_400_and_names_the_right_one(api):
     assert api.store.accepted == []
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("ttl_ms", 30000),
-        ("deliver_at", "2026-11-24T20:00:00.250Z"),
-        ("delay_ms", 1500),
-        ("replace", "current-code"),
-        ("once", True),
-    ],
-)
-def test_what_comes_later_is_400_not_supported(api, field, value):
-    got = api.call("POST", "/v1/messages", {**BODY, field: value})
+def test_a_live_message_is_answered_with_its_end(api):
+    got = api.call(
+        "POST",
+        "/v1/messages",
+        {"id": "a", **BODY, "ttl_ms": 30_000, "replace": "now", "once": True},
+    )
+    assert got.status == 201
+    assert got.json == {
+        "id": "a",
+        "namespace": "/dropcodes",
+        "event": "dropcode",
+        "to": {"streamer": "s-42"},
+        "data": {"code": "K7Q"},
+        "once": True,
+        "replace": "now",
+        "state": "live",
+        "created_at": NOW,
+        "deliver_at": NOW,
+        "ttl_ms": 30_000,
+        "expires_at": "2026-11-24T20:00:30.250Z",
+        "receipts": {"sent": 2, "delivered": 0, "acked": 0},
+    }
+
+
+def test_a_scheduled_message_is_answered_with_its_moment(api):
+    got = api.call("POST", "/v1/messages", {**BODY, "delay_ms": 1500})
+    assert got.status == 201
+    assert (got.json["state"], got.json["deliver_at"]) == ("scheduled", "2026-11-24T20:00:01.750Z")
+    assert got.json["receipts"] == {"sent": 0, "delivered": 0, "acked": 0}
+    assert api.delivery.ids == []
+
+
+def test_a_message_whose_life_is_over_is_422(api):
+    got = api.call(
+        "POST", "/v1/messages", {**BODY, "deliver_at": "2026-11-24T20:00:00Z", "ttl_ms": 250}
+    )
+    assert got.status == 422
+    assert got.json == error(
+        "too_late",
+        "its life is over: deliver_at and ttl_ms end at 2026-11-24T20:00:00.250Z",
+        "deliver_at",
+    )
+
+
+def test_two_ways_to_say_when_are_400(api):
+    got = api.call("POST", "/v1/messages", {**BODY, "deliver_at": NOW, "delay_ms": 5})
     assert got.status == 400
-    assert got.json == error("not_supported", f"{field} is not supported by this version", field)
+    assert got.json == error(
+        "invalid_request",
+        "deliver_at and delay_ms exclude each other: give one of them",
+        "delay_ms",
+    )
 
 
 def test_data_over_16_kib_is_413(api):
@@ -145,7 +183,7 @@ def test_a_batch_has_one_result_a_message_in_order(api):
                 {"id": "b", **BODY, "event": "connect"},
                 {"id": "a", **BODY},
                 {"id": "a", **BODY, "data": 2},
-                {"id": "c", **BODY, "ttl_ms": 1},
+                {"id": "c", **BODY, "ttl_ms": 1, "deliver_at": "2026-11-24T20:00:00Z"},
                 {"id": "d", **BODY, "data": "x" * 16384},
                 "e",
                 {"id": "f", **BODY},
@@ -154,7 +192,7 @@ def test_a_batch_has_one_result_a_message_in_order(api):
     )
     assert got.status == 200
     results = got.json["results"]
-    assert [result["status"] for result in results] == [201, 400, 200, 409, 400, 413, 400, 201]
+    assert [result["status"] for result in results] == [201, 400, 200, 409, 422, 413, 400, 201]
     assert results[0] == {"status": 201, "message": {**results[0]["message"], "id": "a"}}
     assert results[2] == {"status": 200, "message": results[0]["message"]}
     assert results[1] == {
@@ -163,7 +201,7 @@ def test_a_batch_has_one_result_a_message_in_order(api):
     }
     assert [results[index]["error"]["code"] for index in (3, 4, 5, 6)] == [
         "conflict",
-        "not_supported",
+        "too_late",
         "too_large",
         "invalid_request",
     ]
@@ -210,3 +248,57 @@ def test_a_batch_of_another_shape_is_400(api, json, message, field):
     got = api.call("POST", "/v1/messages/batch", json)
     assert got.status == 400
     assert got.json == error("invalid_request", message, field)
+
+
+@pytest.mark.parametrize("changes", [{"ttl_ms": 30_000}, {"delay_ms": 1500}])
+def test_a_message_is_cancelled_and_again(api, changes):
+    posted = api.call("POST", "/v1/messages", {"id": "a", **BODY, **changes})
+    got = api.call("DELETE", "/v1/messages/a")
+    assert got.status == 200
+    assert got.json == {
+        **posted.json,
+        "state": "cancelled",
+        "receipts": {"sent": 0, "delivered": 0, "acked": 0},
+    }
+    again = api.call("DELETE", "/v1/messages/a")
+    assert (again.status, again.json) == (200, got.json)
+    assert [each.record.message.id for each in api.delivery.revoked] == ["a"]
+
+
+def test_what_had_ended_otherwise_is_409(api):
+    api.call("POST", "/v1/messages", {"id": "a", **BODY})
+    got = api.call("DELETE", "/v1/messages/a")
+    assert got.status == 409
+    assert got.json == error("conflict", 'message "a" is done: it cannot be cancelled any more')
+
+
+@pytest.mark.parametrize("message_id", ["a", "a%20b", "%FF", "x" * 65])
+def test_an_unknown_message_cannot_be_cancelled(api, message_id):
+    got = api.call("DELETE", f"/v1/messages/{message_id}")
+    assert (got.status, got.json["error"]["code"]) == (404, "not_found")
+    assert "there is no message with the id" in got.json["error"]["message"]
+
+
+def test_a_limited_key_cancels_only_in_its_namespaces(api):
+    for message_id, namespace in [("a", "/dropcodes"), ("b", "/donations")]:
+        api.call(
+            "POST",
+            "/v1/messages",
+            {"id": message_id, **BODY, "namespace": namespace, "ttl_ms": 30_000},
+        )
+    assert api.call("DELETE", "/v1/messages/a", key="limited").status == 200
+    assert api.call("DELETE", "/v1/messages/b", key="limited").status == 404
+    assert api.call("DELETE", "/v1/messages/b").status == 200
+
+
+def test_cancelling_takes_the_right_publish(api):
+    assert api.call("DELETE", "/v1/messages/a", key=None).status == 401
+    got = api.call("DELETE", "/v1/messages/a", key="reader")
+    assert got.status == 403
+    assert got.json == error("forbidden", 'this key has not the right "publish"')
+    assert api.call("DELETE", "/v1/messages/a", key="publisher").status == 404
+
+
+def test_without_a_store_nothing_is_cancelled_and_the_answer_is_503(api):
+    api.store.away = True
+    assert api.call("DELETE", "/v1/messages/a").status == 503

@@ -7,14 +7,16 @@ from zope.interface.verify import verifyObject
 
 from reward_push.engineio.errors import CloseReason
 from reward_push.engineio.interfaces import ISession, ISessions, ITimed
+from reward_push.engineio.opening import Opening
 from reward_push.engineio.options import EngineOptions
-from reward_push.engineio.outgoing import message
+from reward_push.engineio.outgoing import Outgoing, message
 from reward_push.engineio.packet import Packet, PacketType
+from reward_push.engineio.proof import PROOF_DELAY_S
 from reward_push.engineio.registry import Registry
 from reward_push.engineio.revision import V3, V4, Revision
 from reward_push.engineio.session import Session
 
-from ..fakes import FakeTransport, FakeWheel, Recorder
+from ..fakes import FakeTransport, FakeWheel, Recorder, Tracker
 
 OPTIONS = EngineOptions(
     ping_interval_s=25, ping_timeout_s=20, max_queue_bytes=100, slow_timeout_s=10
@@ -40,7 +42,7 @@ class World:
         self.session: Session = self.registry.open(revision)
         self.transport = FakeTransport(transport)
         self.session.transport_opened(self.transport)
-        handler = self.session._handler
+        handler = self.session.handler
         assert isinstance(handler, Recorder)
         self.heard = handler.heard
 
@@ -705,3 +707,93 @@ def test_a_protocol_error_over_polling_ends_the_session_at_once(held: bool) -> N
     assert world.transport.sent[1:] == ([["1"]] if held else [])
     assert world.heard == ["opened", CloseReason.PARSE_ERROR]
     assert world.gone
+
+
+def test_no_payload_holds_more_packets_than_clients_decode() -> None:
+    """python-engineio refuses more than 16; attachments count, and are not torn from their header."""
+    world = World(options=EngineOptions())
+    for _ in range(20):
+        world.session.send(message("x"))
+    world.session.send(message("header", b"1", b"2"))
+    sizes = []
+    while (answer := world.transport.poll(world.session)) is not None:
+        sizes.append(len(answer))
+    assert sizes == [16, 7]
+    for _ in range(15):
+        world.session.send(message("x"))
+    world.session.send(message("header", b"1", b"2"))
+    assert len(world.transport.sent) == 4
+    assert len(world.transport.poll(world.session) or ()) == 14
+    assert len(world.transport.poll(world.session) or ()) == 3
+
+
+def test_a_transport_that_reports_its_loss_while_it_is_closed_is_heard_once() -> None:
+    """One exit, whoever comes through it first."""
+    for end in ("evict", "leave"):
+        world = World("websocket")
+        lose = lambda world=world: world.session.transport_lost(world.transport)  # noqa: E731
+        world.transport.close = world.transport.fail = lose  # type: ignore[method-assign]
+        if end == "evict":
+            world.session.evict(CloseReason.FORCED_CLOSE)
+        else:
+            world.session.received(world.transport, CLOSE)
+        assert world.heard == ["opened", CloseReason.TRANSPORT_CLOSE]
+
+
+def test_an_upgrade_may_take_for_ever_when_its_limit_is_off() -> None:
+    """0 switches any limit off."""
+    world = World(options=EngineOptions(upgrade_timeout_s=0))
+    candidate = world.upgrading()
+    world.wheel.advance(40)
+    assert candidate.ended == []
+    world.session.received(candidate, UPGRADE)
+    assert world.session.transport is candidate
+
+
+def test_a_session_refused_by_its_own_handler_says_goodbye() -> None:
+    """The handler hears nothing of it."""
+    handlers = []
+
+    def open_handler(session: Session) -> Recorder:
+        handlers.append(Recorder(session))
+        session.close(CloseReason.FORCED_CLOSE)
+        return handlers[0]
+
+    registry = Registry(OPTIONS, FakeWheel(), open_handler)
+    session = registry.open(V4)
+    transport = FakeTransport("polling")
+    session.transport_opened(transport)
+    assert handlers[0].heard == []
+    assert transport.poll(session) == ["6", "1"]
+    assert registry.get(session.sid) is None
+
+
+def test_what_the_opening_request_said_is_kept_but_not_shown() -> None:
+    """It holds keys."""
+    opening = Opening({"apiKey": "in the query"}, "ApiKey in the header", "192.0.2.1")
+    assert opening.query["apiKey"] == "in the query"
+    assert repr(opening) == "Opening(address='192.0.2.1')"
+
+
+def test_the_round_trip_is_measured_by_what_the_client_answers_at_once() -> None:
+    """Revision 4 by heartbeats. A pong nobody asked for measures nothing."""
+    world = World("websocket")
+    world.session.received(world.transport, PONG)
+    assert world.session.rtt_s is None
+    world.wheel.advance(25)
+    world.wheel.advance(0.125)
+    world.session.received(world.transport, PONG)
+    assert world.session.rtt_s == pytest.approx(0.125)
+
+
+def test_revision_3_measures_the_round_trip_by_its_own_pings() -> None:
+    """The client's tell nothing."""
+    world = World("websocket", V3)
+    opened_at = world.wheel.now()
+    world.session.received(world.transport, PING)
+    assert world.session.rtt_s is None
+    world.session.send(Outgoing(Packet(PacketType.MESSAGE, "x"), tracker=Tracker()))
+    world.wheel.advance(1)
+    asked_at = opened_at + PROOF_DELAY_S
+    world.session.transport_proved(world.transport)
+    assert world.session.rtt_s == pytest.approx(world.wheel.now() - asked_at)

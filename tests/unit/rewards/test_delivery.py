@@ -1,44 +1,438 @@
-"""What a message becomes on its way to Socket.IO."""
+"""Delivery and replay over a real Socket.IO server with fake transports, and a store that is told what to say."""
 
-import attrs
+import json
+from typing import Any
+
 import pytest
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from reward_push.rewards.delivery import SocketDelivery, envelope
-from reward_push.rewards.interfaces import IDelivery
-from reward_push.rewards.message import Audience, AudienceKind
-from reward_push.socketio.interfaces import IBroadcaster
+from reward_push.access.interfaces import StoreUnavailable
+from reward_push.engineio.interfaces import ITracker
+from reward_push.engineio.packet import Packet, PacketType
+from reward_push.replay import Replay
+from reward_push.rewards.delivery import MAX_KNOWN, Delivery, LiveMessage, Revocation
+from reward_push.rewards.interfaces import (
+    Device,
+    Ended,
+    IDelivery,
+    Level,
+    Missed,
+    OwedRevoke,
+    Reason,
+)
+from reward_push.rewards.member import Member
+from reward_push.rewards.message import (
+    TO_ALL,
+    Audience,
+    AudienceKind,
+    Message,
+    MessageRecord,
+    State,
+)
+from reward_push.rewards.receipts import ReceiptBuffer
+from reward_push.rewards.rooms import EVERYBODY, streamer_room
 
-from .test_message import NOW_MS, message
+from ..socketio.world import Peer, World
+
+NOW_MS = 1_800_000_000_000
 
 
-@implementer(IBroadcaster)
-@attrs.define
-class RecordingBroadcaster:
-    emitted: list = attrs.Factory(list)
+class Store:
+    """Says what it is told to, and notes what it is asked."""
 
-    def emit(self, namespace, rooms, event, *args, ack):
-        self.emitted.append((namespace, rooms, event, args, ack))
-        return 3
+    def __init__(self) -> None:
+        self.noted: list[tuple[str, int, Level]] = []
+        self.told_of: list[tuple[int, list[str]]] = []
+        self.pages: list[Any] = []
+        self.revokes: Any = []
+        self.taken: Any = None
+        self.asked: list[Any] = []
+
+    def note(self, receipts: Any) -> Deferred[None]:
+        self.noted += [
+            (message_id, receipt.device, receipt.level)
+            for message_id, each in receipts.items()
+            for receipt in each
+        ]
+        return succeed(None)
+
+    def told(self, device: int, message_ids: list[str]) -> Deferred[None]:
+        self.told_of.append((device, list(message_ids)))
+        return fail(StoreUnavailable()) if self.revokes is None else succeed(None)
+
+    def take(self, message_id: str, device: int, now_ms: int) -> Deferred[Any]:
+        self.asked.append((message_id, device))
+        return self.taken
+
+    def owed(self, device: int, namespace: str) -> Deferred[Any]:
+        return self.revokes if isinstance(self.revokes, Deferred) else succeed(self.revokes)
+
+    def missed(self, *args: Any) -> Deferred[Any]:
+        self.asked.append(args)
+        page = self.pages.pop(0) if self.pages else Missed((), None)
+        return page if isinstance(page, Deferred) else succeed(page)
 
 
-def test_the_implementers_keep_their_interfaces():
-    assert verifyObject(IBroadcaster, RecordingBroadcaster())
-    assert verifyObject(IDelivery, SocketDelivery(RecordingBroadcaster(), lambda: NOW_MS))
+class Node:
+    """Delivery and replay as a node wires them."""
+
+    def __init__(self) -> None:
+        self.now_ms = NOW_MS
+        self.world = World()
+        self.store: Any = Store()
+        self.clock = Clock()
+        self.receipts = ReceiptBuffer(self.store, self.clock)
+        self.delivery = Delivery(self.world.server, self.store, self.receipts, lambda: self.now_ms)
+        self.replay = Replay(self.store, self.receipts, self.delivery, lambda: self.now_ms)
+        self.namespace = self.world.server.namespace("/a")
+        self.namespace.acked = self.delivery.acked
+
+    def plugin(
+        self, number: int, name: str | None = "tv", streamer: str = "s", *, replay: bool = False
+    ) -> Peer:
+        """Connect a plugin; it has read its answer to CONNECT."""
+        peer = self.world.peer()
+
+        def connected(socket: Any) -> None:
+            socket.user = Member(Device(number, "k", streamer, name))
+            socket.join(EVERYBODY, streamer_room(streamer))
+            self.delivery.connected(socket)
+            if replay:
+                self.replay.begin(socket)
+
+        self.namespace.connected = connected
+        self.namespace.disconnected = lambda socket, reason: self.delivery.disconnected(socket)
+        peer.say("0/a,")
+        return peer
+
+    def noted(self) -> list[tuple[str, int, Level]]:
+        """What the store has been told of receipts since the last call."""
+        self.receipts.flush()
+        noted, self.store.noted = self.store.noted, []
+        return noted
 
 
-def test_a_message_is_emitted_once_to_the_rooms_of_its_audience_with_an_ack_id():
-    broadcaster = RecordingBroadcaster()
-    delivery = SocketDelivery(broadcaster, lambda: NOW_MS + 7)
-    to = Audience(AudienceKind.STREAMERS, ("a", "b"))
-    assert delivery.deliver(message(to=to)) == 3
-    wrapped = {"id": "m1", "data": {"code": "K7Q-PLX"}, "sent_at": "2026-11-24T20:00:00.257Z"}
-    assert broadcaster.emitted == [
-        ("/dropcodes", ("streamer:a", "streamer:b"), "dropcode", (wrapped,), True)
+def message(message_id: str = "m", *, ttl_ms: int | None = 10_000, **fields: Any) -> Message:
+    fields.setdefault("to", Audience(AudienceKind.STREAMER, ("s",)))
+    return Message(
+        message_id,
+        "/a",
+        "code",
+        data={"code": "K7Q"},
+        created_at_ms=NOW_MS,
+        deliver_at_ms=NOW_MS,
+        expires_at_ms=None if ttl_ms is None else NOW_MS + ttl_ms,
+        **fields,
+    )
+
+
+def ended(of: Message, reason: Reason, *devices: int) -> Ended:
+    record = MessageRecord(of, b"", State.CANCELLED, ended_at_ms=NOW_MS)
+    return Ended(record, reason, devices)
+
+
+def events(peer: Peer) -> list[tuple[int | None, list[Any]]]:
+    """The events that have come: ack id and array."""
+    found = []
+    for frame in peer.heard():
+        assert isinstance(frame, str)
+        if frame.startswith("2/a,"):
+            number, bracket, rest = frame[4:].partition("[")
+            found.append((int(number) if number else None, json.loads(bracket + rest)))
+    return found
+
+
+def pong(peer: Peer) -> None:
+    peer.session.received(peer.transport, Packet(PacketType.PONG))
+
+
+@pytest.fixture
+def node() -> Node:
+    return Node()
+
+
+def test_they_provide_what_they_say(node: Node) -> None:
+    verifyObject(IDelivery, node.delivery)
+    verifyObject(ITracker, Revocation("m", "/a", node.store))
+    live = LiveMessage(message(), node.world.server, node.receipts, lambda: NOW_MS)
+    verifyObject(ITracker, live)
+
+
+# Messages.
+
+
+def test_the_envelope_tells_what_is_left(node: Node) -> None:
+    """Absent without an end; as of the moment of writing."""
+    peer = node.plugin(1)
+    node.now_ms += 1500
+    assert node.delivery.deliver(message()) == 1
+    node.delivery.deliver(message("n", ttl_ms=None))
+    [(_, [name, first]), (_, [_, second])] = events(peer)
+    assert name == "code"
+    assert first == {
+        "id": "m",
+        "data": {"code": "K7Q"},
+        "sent_at": "2027-01-15T08:00:01.500Z",
+        "ttl_ms": 8500,
+    }
+    assert second == {"id": "n", "data": {"code": "K7Q"}, "sent_at": "2027-01-15T08:00:01.500Z"}
+
+
+def test_a_queued_message_is_rendered_when_it_is_written_or_not_at_all(node: Node) -> None:
+    """Neither late nor with time it has not."""
+    peer = node.plugin(1)
+    events(peer)
+    peer.transport.writable = False
+    node.delivery.deliver(message("long"))
+    node.delivery.deliver(message("short", ttl_ms=1000))
+    assert node.noted() == []
+    node.now_ms += 1000
+    peer.transport.writable = True
+    peer.session.transport_drained(peer.transport)
+    [(_, [_, envelope])] = events(peer)
+    assert (envelope["id"], envelope["ttl_ms"]) == ("long", 9000)
+    assert node.noted() == [("long", 1, Level.SENT)]
+
+
+def test_receipts_from_sent_to_acked(node: Node) -> None:
+    """A pong proves delivery; an acknowledgement proves what came before it as well."""
+    peer = node.plugin(1)
+    node.delivery.deliver(message("a"))
+    assert node.noted() == [("a", 1, Level.SENT)]
+    node.world.wheel.advance(1)
+    pong(peer)
+    assert node.noted() == [("a", 1, Level.DELIVERED)]
+    node.delivery.deliver(message("b"))
+    node.delivery.deliver(message("c"))
+    acks = [ack for ack, _ in events(peer)]
+    peer.say(f"3/a,{acks[-1]}[]")
+    assert sorted(node.noted()) == [("b", 1, Level.DELIVERED), ("c", 1, Level.ACKED)]
+
+
+def test_nonsense_acks_are_ignored(node: Node) -> None:
+    """Unknown ids, messages for others, messages of another namespace, sockets without rights."""
+    mine, other = node.plugin(1), node.plugin(2, streamer="other")
+    node.delivery.deliver(message())
+    [(ack, _)] = events(mine)
+    node.noted()
+    other.say(f"3/a,{ack}[]", "3/a,999[]")
+    elsewhere = node.world.server.namespace("/b")
+    elsewhere.acked = node.delivery.acked
+    mine.say("0/b,", f"3/b,{ack}[]")
+    mine.client.sockets["/b"].user = mine.client.sockets["/a"].user
+    mine.say(f"3/b,{ack}[]")
+    assert node.noted() == []
+
+
+def test_a_client_that_leaves_takes_its_receipts_with_it(node: Node) -> None:
+    """Its namespace is left before the proof comes."""
+    peer = node.plugin(1)
+    node.delivery.deliver(message())
+    node.noted()
+    peer.say("1/a,")
+    node.world.wheel.advance(1)
+    pong(peer)
+    assert node.noted() == []
+
+
+def test_a_message_reaches_each_member_of_its_audience_once(node: Node) -> None:
+    peers = [node.plugin(1), node.plugin(2), node.plugin(3, streamer="t")]
+    both = Audience(AudienceKind.STREAMERS, ("s", "t"))
+    assert node.delivery.deliver(message("both", to=both)) == 3
+    assert node.delivery.deliver(message("all", to=TO_ALL)) == 3
+    assert [len(events(peer)) for peer in peers] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("ttl_ms", [None, 10_000])
+def test_the_memory_for_messages_is_bounded(node: Node, ttl_ms: int | None) -> None:
+    """Acknowledgements of the oldest are not understood any more, until they are written again."""
+    peer = node.plugin(1)
+    elsewhere = Audience(AudienceKind.STREAMER, ("nobody",))
+    node.delivery.deliver(message("first", ttl_ms=ttl_ms))
+    node.delivery.deliver(message("used", ttl_ms=10_000))
+    for number in range(MAX_KNOWN - 1):
+        node.delivery.deliver(message(str(number), ttl_ms=ttl_ms, to=elsewhere))
+        if number == MAX_KNOWN // 2:
+            node.delivery.resend(message("used"), next(iter(node.namespace.sockets)))
+    acks = [ack for ack, _ in events(peer)]
+    assert acks == [0, 1, 1]
+    node.noted()
+    peer.say("3/a,0[]", "3/a,1[]")
+    assert ("used", 1, Level.ACKED) in (noted := node.noted())
+    assert ("first", 1, Level.ACKED) not in noted
+    node.delivery.revoke(ended(message("first"), Reason.CANCELLED))
+
+
+# Once.
+
+
+def test_the_first_to_acknowledge_has_it_and_the_others_are_told(node: Node) -> None:
+    """The store judges. Devices of which it does not know yet are told, too."""
+    winner, loser, late = node.plugin(1), node.plugin(2), node.plugin(3)
+    of = message(once=True)
+    node.delivery.deliver(of)
+    [(ack, _)] = events(winner)
+    events(loser)
+    events(late)
+    node.noted()
+    node.store.taken = succeed(ended(of, Reason.TAKEN, 2))
+    node.store.note = lambda receipts: Deferred()
+    node.receipts.sent("m", 3, NOW_MS)
+    winner.say(f"3/a,{ack}[]")
+    assert node.store.asked == [("m", 1)]
+    assert events(winner) == []
+    revoke = [(None, ["revoke", {"id": "m", "reason": "taken"}])]
+    assert (events(loser), events(late)) == (revoke, revoke)
+
+
+@pytest.mark.parametrize("answer", [succeed(None), fail(StoreUnavailable("away"))], ids=repr)
+def test_who_comes_second_gets_nothing(node: Node, answer: Any) -> None:
+    """Nor does an acknowledgement that cannot be kept."""
+    peer = node.plugin(1)
+    node.delivery.deliver(message(once=True))
+    [(ack, _)] = events(peer)
+    node.store.taken = answer
+    peer.say(f"3/a,{ack}[]")
+    assert events(peer) == []
+    assert all(level is not Level.ACKED for _, _, level in node.noted())
+
+
+# Taking back.
+
+
+def test_a_revoke_goes_to_connected_devices_that_had_the_message(node: Node) -> None:
+    """In its namespace, once for each socket; named devices are known to have it once it is proved."""
+    had, twin, nameless, not_had = (
+        node.plugin(1),
+        node.plugin(1),
+        node.plugin(2, None),
+        node.plugin(3),
+    )
+    of = message()
+    node.delivery.revoke(ended(of, Reason.CANCELLED, 1, 2, 99))
+    revoke = [(None, ["revoke", {"id": "m", "reason": "cancelled"}])]
+    assert [events(each) for each in (had, twin, nameless)] == [revoke] * 3
+    assert events(not_had) == []
+    node.world.wheel.advance(1)
+    for peer in (had, nameless):
+        pong(peer)
+    assert node.store.told_of == [(1, ["m"])]
+
+
+def test_a_revoked_message_is_not_written_any_more(node: Node) -> None:
+    """Also where it waits in a queue."""
+    peer = node.plugin(1)
+    events(peer)
+    peer.transport.writable = False
+    node.delivery.deliver(message())
+    node.delivery.revoke(ended(message(), Reason.REPLACED))
+    peer.transport.writable = True
+    peer.session.transport_drained(peer.transport)
+    assert events(peer) == []
+
+
+def test_devices_that_left_are_forgotten(node: Node) -> None:
+    peer = node.plugin(1)
+    node.plugin(1)
+    peer.say("1/a,")
+    node.delivery.revoke(ended(message(), Reason.EXPIRED, 1))
+    peer.session.transport_lost(peer.transport)
+    assert events(peer) == []
+    for each in list(node.namespace.sockets):
+        each.client.session.transport_lost(each.client.session.transport)
+    assert not node.delivery._sockets
+
+
+def test_a_proof_that_cannot_be_kept_is_told_again_next_time(node: Node) -> None:
+    """No complaint: the device is simply owed it still."""
+    peer = node.plugin(1)
+    node.store.revokes = None
+    node.delivery.revoke(ended(message(), Reason.EXPIRED, 1))
+    node.world.wheel.advance(1)
+    pong(peer)
+    assert node.store.told_of == [(1, ["m"])]
+
+
+# Replay.
+
+
+def test_what_was_missed_comes_before_anything_newer(node: Node) -> None:
+    """Revokes, pages in order, then what waited: only what has no end, as the rest was in the pages."""
+    page: Deferred[Missed] = Deferred()
+    node.store.revokes = [OwedRevoke("old", Reason.EXPIRED)]
+    node.store.pages = [Missed((message("a"), message("b")), 7), page]
+    peer = node.plugin(1, replay=True)
+    node.delivery.deliver(message("c"))
+    node.delivery.deliver(message("volatile", ttl_ms=None))
+    page.callback(Missed((message("c"),), None))
+    node.delivery.deliver(message("d"))
+    shown = [args[1].get("id") for _, args in events(peer)]
+    assert shown == ["old", "a", "b", "c", "volatile", "d"]
+    assert [asked[4] for asked in node.store.asked] == [None, 7]
+    assert node.store.asked[0][:4] == (1, "/a", (EVERYBODY, streamer_room("s")), NOW_MS)
+
+
+def test_a_device_that_named_none_is_owed_nothing(node: Node) -> None:
+    node.store.revokes = [OwedRevoke("old", Reason.EXPIRED)]
+    peer = node.plugin(1, None, replay=True)
+    assert events(peer) == []
+
+
+def test_the_next_page_waits_until_the_last_was_taken(node: Node) -> None:
+    """A replay never makes a client slow."""
+    node.store.pages = [Missed((message("a"),), 1), Missed((message("b"),), None)]
+    first: Deferred[list[Any]] = Deferred()
+    node.store.revokes = first
+    peer = node.plugin(1, replay=True)
+    peer.transport.writable = False
+    first.callback([])
+    assert len(node.store.asked) == 1
+    peer.transport.writable = True
+    peer.session.transport_drained(peer.transport)
+    assert [args[1]["id"] for _, args in events(peer)] == ["a", "b"]
+
+
+def test_what_ended_meanwhile_is_not_replayed(node: Node) -> None:
+    node.store.pages = [Missed((message("a", ttl_ms=-1), message("b")), None)]
+    peer = node.plugin(1, replay=True)
+    assert [args[1]["id"] for _, args in events(peer)] == ["b"]
+
+
+def test_a_client_that_goes_ends_its_replay(node: Node) -> None:
+    """While the store is asked, and while a page is taken."""
+    page: Deferred[Missed] = Deferred()
+    node.store.pages = [page]
+    peer = node.plugin(1, replay=True)
+    peer.session.transport_lost(peer.transport)
+    page.callback(Missed((message(),), 1))
+    assert len(node.store.asked) == 1
+    assert events(peer) == []
+
+
+def test_a_store_that_is_away_sends_the_client_away(node: Node, logged_failures: list[str]) -> None:
+    """It comes back, and finds what it missed then. So with a fault of ours, which is logged."""
+    for error in (StoreUnavailable("away"), RuntimeError("fault")):
+        node.store.pages = [fail(error)]
+        peer = node.plugin(1, replay=True)
+        assert peer.transport.ended == ["fail"]
+    assert logged_failures == ["fault"]
+
+
+@implementer(ITracker)
+class Stranger:
+    """Follows something else."""
+
+
+def test_only_messages_with_an_end_are_replayable(node: Node) -> None:
+    live = LiveMessage(message(), node.world.server, node.receipts, lambda: NOW_MS)
+    unended = LiveMessage(message(ttl_ms=None), node.world.server, node.receipts, lambda: NOW_MS)
+    is_replayable = node.delivery.is_replayable
+    assert [is_replayable(each) for each in (live, unended, Stranger(), None)] == [
+        True,
+        False,
+        False,
+        False,
     ]
-
-
-@pytest.mark.parametrize(("left", "ttl_ms"), [(30_000, 30_000), (1, 1), (0, 0), (-5, 0)])
-def test_a_message_with_an_end_says_what_is_left_when_it_is_written(left, ttl_ms):
-    assert envelope(message(expires_at_ms=NOW_MS + left), NOW_MS)["ttl_ms"] == ttl_ms

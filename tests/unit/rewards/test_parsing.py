@@ -14,7 +14,7 @@ from reward_push.rewards.message import (
     State,
 )
 from reward_push.rewards.names import is_name
-from reward_push.rewards.parsing import RESERVED_EVENTS, MessageParser, make_id
+from reward_push.rewards.parsing import RESERVED_EVENTS, MessageParser, make_id, too_late
 
 from .test_digest import JSON
 
@@ -175,26 +175,120 @@ def test_the_reserved_events_are_those_of_the_protocol_and_ours():
     ]
 
 
+DAY_MS = 86_400_000
+AT = "2026-11-24T20:00:01.250Z"
+"""A second after ``NOW_MS``."""
+
+
 @pytest.mark.parametrize(
-    ("field", "value"),
+    ("changes", "state", "deliver_at", "expires_at"),
     [
-        ("ttl_ms", 30000),
-        ("ttl_ms", "soon"),
-        ("deliver_at", "2026-11-24T20:00:00.250Z"),
-        ("delay_ms", 1500),
-        ("replace", "current-code"),
-        ("once", True),
+        ({}, State.DONE, 0, None),
+        ({"ttl_ms": 1}, State.LIVE, 0, 1),
+        ({"ttl_ms": 30_000}, State.LIVE, 0, 30_000),
+        ({"ttl_ms": 30_000.0}, State.LIVE, 0, 30_000),
+        ({"delay_ms": 0}, State.DONE, 0, None),
+        ({"delay_ms": 0, "ttl_ms": 5}, State.LIVE, 0, 5),
+        ({"delay_ms": 1}, State.SCHEDULED, 1, None),
+        ({"delay_ms": 1500, "ttl_ms": 10}, State.SCHEDULED, 1500, 1510),
+        ({"deliver_at": AT}, State.SCHEDULED, 1000, None),
+        ({"deliver_at": NOW_MS + 1000, "ttl_ms": 7}, State.SCHEDULED, 1000, 1007),
+        ({"deliver_at": "2026-11-24T21:00:01.25+01:00"}, State.SCHEDULED, 1000, None),
+        ({"deliver_at": NOW_MS, "ttl_ms": 1}, State.LIVE, 0, 1),
+        ({"deliver_at": NOW_MS}, State.DONE, 0, None),
+        # Past: live with what is left, done at once without an end.
+        ({"deliver_at": NOW_MS - 999, "ttl_ms": 1000}, State.LIVE, -999, 1),
+        ({"deliver_at": NOW_MS - 30 * DAY_MS}, State.DONE, -30 * DAY_MS, None),
+        ({"deliver_at": NOW_MS - 1000, "ttl_ms": 1000}, State.EXPIRED, -1000, 0),
+        # Bounds.
+        ({"ttl_ms": 366 * DAY_MS}, State.LIVE, 0, 366 * DAY_MS),
+        ({"delay_ms": 366 * DAY_MS}, State.SCHEDULED, 366 * DAY_MS, None),
+        ({"deliver_at": NOW_MS + 366 * DAY_MS}, State.SCHEDULED, 366 * DAY_MS, None),
     ],
 )
-def test_what_comes_later_is_not_supported(field, value):
-    refused = refusal({field: value})
-    assert refused.code is ErrorCode.NOT_SUPPORTED
-    assert (refused.message, refused.field) == (f"{field} is not supported by this version", field)
+def test_when_a_message_begins_and_ends(changes, state, deliver_at, expires_at):
+    record = PARSER.parse({**BODY, **changes}, NOW_MS)
+    end = None if expires_at is None else NOW_MS + expires_at
+    assert record.message.deliver_at_ms == NOW_MS + deliver_at
+    assert record.message.expires_at_ms == end
+    assert record.message.created_at_ms == NOW_MS
+    assert record.state is state
+    ended = state in (State.DONE, State.EXPIRED)
+    assert record.ended_at_ms == (NOW_MS if ended else None)
 
 
-def test_an_unknown_field_is_named_before_one_that_is_not_supported_and_that_before_a_missing_one():
-    assert refusal({"ttl_ms": 5, "colour": 1}, without=["to"]).field == "colour"
-    assert refusal({"ttl_ms": 5}, without=["to"]).field == "ttl_ms"
+@pytest.mark.parametrize(
+    ("changes", "message", "field"),
+    [
+        ({"ttl_ms": 0}, "ttl_ms must be from 1 to 31622400000", "ttl_ms"),
+        ({"ttl_ms": 366 * DAY_MS + 1}, "ttl_ms must be from 1 to 31622400000", "ttl_ms"),
+        ({"ttl_ms": "5"}, "ttl_ms must be a whole number, not a string", "ttl_ms"),
+        ({"ttl_ms": 1.5}, "ttl_ms must be a whole number, not a fraction", "ttl_ms"),
+        ({"ttl_ms": None}, "ttl_ms must be a whole number, not null", "ttl_ms"),
+        ({"ttl_ms": True}, "ttl_ms must be a whole number, not a boolean", "ttl_ms"),
+        ({"delay_ms": -1}, "delay_ms must be from 0 to 31622400000", "delay_ms"),
+        ({"delay_ms": 366 * DAY_MS + 1}, "delay_ms must be from 0 to 31622400000", "delay_ms"),
+        (
+            {"deliver_at": AT, "delay_ms": 1000},
+            "deliver_at and delay_ms exclude each other: give one of them",
+            "delay_ms",
+        ),
+        (
+            {"deliver_at": NOW_MS + 366 * DAY_MS + 1},
+            "deliver_at must be at most 366 days ahead",
+            "deliver_at",
+        ),
+        (
+            {"deliver_at": "2026-11-24T20:00:01"},
+            "deliver_at has no zone: end it with Z or an offset like +01:00",
+            "deliver_at",
+        ),
+        (
+            {"deliver_at": NOW_MS // 1000},
+            f"deliver_at must be epoch milliseconds; {NOW_MS // 1000} looks like seconds",
+            "deliver_at",
+        ),
+        (
+            {"deliver_at": None},
+            "deliver_at must be an RFC 3339 string or epoch milliseconds, not null",
+            "deliver_at",
+        ),
+        ({"replace": ""}, f'replace {NAME}, not ""', "replace"),
+        ({"replace": "x" * 65}, f'replace {NAME}, not "{"x" * 39}…"', "replace"),
+        ({"replace": None}, f"replace {NAME}, not null", "replace"),
+    ],
+)
+def test_what_is_wrong_with_a_lifetime_is_named(changes, message, field):
+    refused = refusal(changes)
+    assert refused.code is ErrorCode.INVALID_REQUEST
+    assert (refused.message, refused.field) == (message, field)
+
+
+@pytest.mark.parametrize("ttl", [{}, {"ttl_ms": 30_000}])
+def test_replace_and_once_go_with_and_without_an_end(ttl):
+    message = PARSER.parse({**BODY, **ttl, "replace": "current", "once": True}, NOW_MS).message
+    assert (message.replace, message.once) == ("current", True)
+
+
+def test_the_same_delay_is_the_same_message_at_another_time():
+    first = PARSER.parse({**BODY, "delay_ms": 1000}, NOW_MS)
+    again = PARSER.parse({"delay_ms": 1000.0, **BODY}, NOW_MS + 5000)
+    assert first.digest == again.digest
+    assert first.message.deliver_at_ms != again.message.deliver_at_ms
+
+
+def test_a_message_that_is_over_is_refused_in_words():
+    record = PARSER.parse({**BODY, "deliver_at": NOW_MS - 250, "ttl_ms": 1}, NOW_MS)
+    refused = too_late(record.message)
+    assert refused.code is ErrorCode.TOO_LATE
+    assert refused.field == "deliver_at"
+    assert refused.message == (
+        "its life is over: deliver_at and ttl_ms end at 2026-11-24T20:00:00.001Z"
+    )
+
+
+def test_an_unknown_field_is_named_before_one_that_is_wrong():
+    assert refusal({"ttl_ms": 0, "colour": 1}, without=["to"]).field == "colour"
 
 
 def test_data_may_have_16_kib_when_written_compactly():
@@ -235,7 +329,13 @@ def test_a_lone_surrogate_in_data_is_refused():
 
 
 @given(
-    JSON | st.fixed_dictionaries({}, optional=dict.fromkeys([*BODY, "id", "once", "ttl_ms"], JSON))
+    JSON
+    | st.fixed_dictionaries(
+        {},
+        optional=dict.fromkeys(
+            [*BODY, "id", "once", "ttl_ms", "deliver_at", "delay_ms", "replace"], JSON
+        ),
+    )
 )
 def test_any_json_is_a_message_or_refused(body):
     try:

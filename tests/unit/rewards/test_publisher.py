@@ -2,15 +2,17 @@
 
 import pytest
 from twisted.logger import globalLogPublisher
+from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
 from reward_push.access.interfaces import StoreUnavailable
+from reward_push.rewards import publisher
 from reward_push.rewards.errors import ErrorCode, Refused
-from reward_push.rewards.interfaces import IDelivery, IMessageStore
+from reward_push.rewards.interfaces import IDelivery, IMessageStore, Reason
 from reward_push.rewards.message import State
 from reward_push.rewards.publisher import Accepted, Publisher
 
-from .fakes import MemoryStore, RecordingDelivery
+from .fakes import MemoryStore, RecordingDelivery, RecordingSchedule
 
 NOW_MS = 1_795_550_400_250
 NAMESPACES = ("/", "/dropcodes", "/donations")
@@ -27,7 +29,16 @@ class Bench:
     def __init__(self):
         self.store = MemoryStore()
         self.delivery = RecordingDelivery(sockets=2)
-        self.publisher = Publisher(self.store, self.delivery, lambda: NOW_MS, NAMESPACES)
+        self.schedule = RecordingSchedule()
+        self.now_ms = NOW_MS
+        self.publisher = Publisher(
+            self.store,
+            self.delivery,
+            self.schedule,
+            lambda: self.now_ms,
+            NAMESPACES,
+            flush=lambda: self.store.calls.append("flush"),
+        )
 
     def start(self, *bodies, allowed=None):
         """Publish; the outcomes, or the failure, come into the list returned."""
@@ -38,6 +49,13 @@ class Bench:
     def publish(self, *bodies, allowed=None):
         [outcomes] = self.start(*bodies, allowed=allowed)
         return outcomes
+
+    def cancel(self, message_id, allowed=None):
+        """Cancel; return the record, or what it failed with."""
+        results = []
+        self.publisher.cancel(message_id, allowed).addBoth(results.append)
+        [result] = results
+        return result.value if isinstance(result, Failure) else result
 
 
 @pytest.fixture
@@ -74,7 +92,7 @@ def test_a_new_message_is_kept_then_delivered_then_settled(bench):
     assert outcome.fresh
     assert outcome.record.state is State.DONE
     assert outcome.record.receipts.sent == 2
-    assert bench.store.settled == [outcome.record]
+    assert bench.store.settled == [("a", 2)]
 
 
 def test_what_reached_nobody_needs_no_settling(bench):
@@ -191,19 +209,6 @@ def test_the_same_id_in_two_calls_under_way_is_one_message(bench):
     assert bench.delivery.ids == ["a"]
 
 
-def test_what_a_call_was_told_before_the_receipts_were_kept_is_not_its_answer(bench):
-    """Even when the receipts' commit is reported before the call's own."""
-    bench.store.holds = True
-    first = bench.start(body("a"))
-    again = bench.start(body("a"))
-    bench.store.report()
-    bench.store.report(1)  # the receipts
-    bench.store.report()  # the second call
-    assert again == [[Accepted(first[0][0].record, fresh=False)]]
-    assert again[0][0].record.receipts.sent == 2
-    assert bench.publisher._unsettled == {}
-
-
 def test_without_a_store_nothing_is_accepted_or_delivered(bench):
     bench.store.away = True
     [failure] = bench.start(body("a"), body("b"))
@@ -239,19 +244,227 @@ def test_receipts_that_cannot_be_kept_are_logged_and_the_message_stands(bench, l
     bench.store.holds = True
     results = bench.start(body("a"))
     bench.store.away = True
-    bench.store.report()
+    bench.store.report_all()
     assert results[0][0].record.receipts.sent == 2
     assert [(event["id"], event["reason"]) for event in logged] == [("a", "no disk")]
 
 
-@pytest.mark.parametrize("late", [False, True])
-def test_what_is_settled_is_forgotten(bench, late):
-    """The memory of the publisher does not grow with the messages it has seen."""
-    bench.store.holds = late
+def test_what_is_remembered_of_deliveries_is_bounded(bench, monkeypatch):
+    monkeypatch.setattr(publisher, "REMEMBERED", 3)
     for number in range(10):
-        bench.start(body(f"m{number}"))
-    while bench.store.held:
-        bench.store.report()
+        bench.publish(body(f"m{number}"))
     assert len(bench.store.settled) == 10
-    assert bench.publisher._unsettled == {}
+    assert list(bench.publisher._sent) == ["m7", "m8", "m9"]
     assert not bench.publisher._line
+
+
+def test_a_live_message_is_delivered_and_its_end_noted(bench):
+    [outcome] = bench.publish(body("a", ttl_ms=500))
+    assert outcome.record.state is State.LIVE
+    assert outcome.record.receipts.sent == 2
+    assert bench.delivery.ids == ["a"]
+    assert bench.schedule.ends == [NOW_MS + 500]
+    assert bench.store.settled == []  # Its receipts tell.
+
+
+def test_a_scheduled_message_is_left_to_the_schedule(bench):
+    outcomes = bench.publish(body("a", delay_ms=500), body("b", delay_ms=100, ttl_ms=1))
+    assert [each.record.state for each in outcomes] == [State.SCHEDULED] * 2
+    assert bench.delivery.ids == []
+    assert (bench.schedule.due, bench.schedule.ends) == ([NOW_MS + 500, NOW_MS + 100], [])
+
+
+def test_nothing_is_told_to_the_schedule_before_the_commit_or_for_a_repetition(bench):
+    bench.store.holds = True
+    bench.start(body("a", delay_ms=500))
+    bench.start(body("a", delay_ms=500))
+    assert bench.schedule.due == []
+    bench.store.report_all()
+    assert bench.schedule.due == [NOW_MS + 500]
+
+
+def test_a_repeated_delay_gets_the_times_of_the_first(bench):
+    [first] = bench.publish(body("a", delay_ms=500, ttl_ms=100))
+    bench.now_ms += 200
+    [again] = bench.publish(body("a", delay_ms=500, ttl_ms=100))
+    assert again == Accepted(first.record, fresh=False)
+    assert again.record.message.deliver_at_ms == NOW_MS + 500
+
+
+def test_a_repetition_tells_the_state_of_today(bench):
+    bench.publish(body("a", ttl_ms=100))
+    bench.store.expire(NOW_MS + 100, 10)
+    [again] = bench.publish(body("a", ttl_ms=100))
+    assert (again.fresh, again.record.state) == (False, State.EXPIRED)
+
+
+def test_what_is_new_and_over_is_too_late_and_leaves_the_store_as_it_is(bench):
+    [outcome] = bench.publish(body("a", deliver_at=NOW_MS - 100, ttl_ms=100))
+    assert (outcome.code, outcome.field) == (ErrorCode.TOO_LATE, "deliver_at")
+    assert bench.store.rows == {}
+    assert bench.delivery.ids == []
+
+
+def test_a_repetition_after_the_end_is_the_same_message_not_too_late(bench):
+    """A backend that missed its 201 asks again, maybe much later."""
+    [first] = bench.publish(body("a", deliver_at=NOW_MS, ttl_ms=100))
+    bench.now_ms += 1000
+    again, other = bench.publish(
+        body("a", deliver_at=NOW_MS, ttl_ms=100), body("a", deliver_at=NOW_MS, ttl_ms=99)
+    )
+    assert again == Accepted(first.record, fresh=False)
+    assert other.code is ErrorCode.CONFLICT
+
+
+def test_late_ones_among_good_ones(bench):
+    late = {"deliver_at": NOW_MS - 100, "ttl_ms": 100}
+    bench.publish(body("old"))
+    outcomes = bench.publish(body("x", **late), body("a"), body(**late), body("old"), body("b"))
+    assert [getattr(each, "code", None) for each in outcomes] == [
+        ErrorCode.TOO_LATE,
+        None,
+        ErrorCode.TOO_LATE,
+        None,
+        None,
+    ]
+    assert bench.delivery.ids == ["old", "a", "b"]
+
+
+def test_that_a_late_one_cannot_be_looked_up_does_not_lose_the_others(bench):
+    bench.store.fails = {"get"}
+    good, late = bench.publish(body("a"), body("b", deliver_at=NOW_MS - 100, ttl_ms=100))
+    assert good.fresh
+    assert bench.delivery.ids == ["a"]
+    assert late.code is ErrorCode.UNAVAILABLE
+
+
+def test_a_failed_commit_with_a_late_one_fails_the_call(bench):
+    bench.store.away = True
+    [failure] = bench.start(body("a"), body("b", deliver_at=NOW_MS - 100, ttl_ms=100))
+    assert failure.check(StoreUnavailable)
+    assert bench.delivery.ids == []
+
+
+def test_a_live_message_supersedes_and_the_revoke_follows_it(bench):
+    bench.publish(body("a", ttl_ms=500, replace="now"))
+    bench.publish(body("b", ttl_ms=500, replace="now"))
+    assert bench.delivery.log == ["a", "b", "-a"]
+    [ended] = bench.delivery.revoked
+    assert (ended.reason, ended.record.state) == (Reason.REPLACED, State.CANCELLED)
+    assert bench.schedule.dropped == ["a"]
+
+
+def test_receipts_are_flushed_before_anything_is_superseded(bench):
+    bench.publish(body("a", ttl_ms=500))
+    bench.publish(body("b", ttl_ms=500, replace="now"))
+    assert bench.store.calls == ["accept", "flush", "accept"]
+
+
+def test_what_has_no_end_supersedes_too(bench):
+    bench.publish(body("a", ttl_ms=500, replace="now"))
+    bench.publish(body("b", replace="now"))
+    assert bench.delivery.log == ["a", "b", "-a"]
+    bench.publish(body("c", replace="now"))
+    assert bench.delivery.log == ["a", "b", "-a", "c"]
+
+
+def test_only_the_last_of_a_batch_with_one_replace_is_shown(bench):
+    outcomes = bench.publish(
+        body("a", ttl_ms=500, replace="now"),
+        body("b", ttl_ms=500, replace="other"),
+        body("c", ttl_ms=500, replace="now"),
+    )
+    assert bench.delivery.log == ["b", "c", "-a"]
+    assert [(each.fresh, each.record.state) for each in outcomes] == [
+        (True, State.CANCELLED),
+        (True, State.LIVE),
+        (True, State.LIVE),
+    ]
+
+
+def test_another_audience_namespace_or_name_is_not_superseded(bench):
+    bench.publish(
+        body("a", ttl_ms=500, replace="now"),
+        body("b", ttl_ms=500, replace="now", namespace="/donations"),
+        body("c", ttl_ms=500, replace="now", to={"streamer": "s"}),
+        body("d", ttl_ms=500, replace="then"),
+        body("e", ttl_ms=500),
+    )
+    assert bench.delivery.log == ["a", "b", "c", "d", "e"]
+
+
+def test_a_scheduled_message_supersedes_nothing_yet(bench):
+    bench.publish(body("a", ttl_ms=500, replace="now"))
+    bench.publish(body("b", ttl_ms=500, replace="now", delay_ms=100))
+    assert bench.delivery.log == ["a"]
+
+
+def test_a_broken_revocation_takes_nothing_else_along(bench, logged):
+    bench.publish(body("a", ttl_ms=500, replace="now"))
+    bench.delivery.breaks_on = "a"
+    [outcome] = bench.publish(body("b", ttl_ms=500, replace="now"))
+    assert outcome.fresh
+    assert [event["id"] for event in logged] == ["a"]
+
+
+@pytest.mark.parametrize("changes", [{"ttl_ms": 500}, {"delay_ms": 500}])
+def test_a_live_or_scheduled_message_is_cancelled_once(bench, changes):
+    bench.publish(body("a", **changes))
+    bench.store.calls.clear()
+    record = bench.cancel("a")
+    assert record.state is State.CANCELLED
+    assert record.ended_at_ms == NOW_MS
+    assert bench.store.calls == ["flush", "cancel"]
+    assert bench.schedule.dropped == ["a"]
+    [ended] = bench.delivery.revoked
+    assert (ended.reason, ended.record) == (Reason.CANCELLED, record)
+    assert bench.cancel("a") == record
+    assert len(bench.delivery.revoked) == 1
+
+
+def test_a_superseded_message_counts_as_cancelled(bench):
+    bench.publish(body("a", ttl_ms=500, replace="now"))
+    bench.publish(body("b", ttl_ms=500, replace="now"))
+    assert bench.cancel("a").state is State.CANCELLED
+
+
+def test_what_ended_otherwise_cannot_be_cancelled(bench):
+    bench.publish(body("a"), body("b", ttl_ms=100))
+    bench.store.expire(NOW_MS + 100, 10)
+    for message_id, state in [("a", "done"), ("b", "expired")]:
+        refused = bench.cancel(message_id)
+        assert refused.code is ErrorCode.CONFLICT
+        assert refused.message == (
+            f'message "{message_id}" is {state}: it cannot be cancelled any more'
+        )
+    assert bench.delivery.revoked == []
+
+
+@pytest.mark.parametrize("message_id", ["nobody", "", "a b", "x" * 65, "é"])
+def test_what_is_unknown_cannot_be_cancelled(bench, message_id):
+    refused = bench.cancel(message_id)
+    assert refused.code is ErrorCode.NOT_FOUND
+
+
+def test_a_key_limited_to_namespaces_cancels_only_there_and_learns_nothing(bench):
+    bench.publish(body("a", ttl_ms=500), body("b", ttl_ms=500, namespace="/donations"))
+    assert bench.cancel("a", ("/dropcodes",)).state is State.CANCELLED
+    foreign, unknown = bench.cancel("b", ("/dropcodes",)), bench.cancel("c", ("/dropcodes",))
+    assert foreign.code is unknown.code is ErrorCode.NOT_FOUND
+    assert foreign.message.replace("b", "c") == unknown.message.replace("b", "c")
+    assert bench.store.state("b") is State.LIVE
+
+
+def test_without_a_store_nothing_is_cancelled(bench):
+    bench.publish(body("a", ttl_ms=500))
+    bench.store.away = True
+    assert isinstance(bench.cancel("a"), StoreUnavailable)
+    assert bench.delivery.revoked == []
+
+
+def test_a_cancellation_right_behind_its_message_follows_its_delivery(bench):
+    bench.store.holds = True
+    bench.start(body("a", ttl_ms=500))
+    bench.publisher.cancel("a")
+    bench.store.report_all()
+    assert bench.delivery.log == ["a", "-a"]

@@ -9,9 +9,12 @@ from zope.interface.verify import verifyObject
 
 from reward_push.engineio.errors import CloseReason
 from reward_push.engineio.interfaces import ISessionHandler, ITimed
+from reward_push.engineio.outgoing import message
 from reward_push.engineio.revision import V3, V4
-from reward_push.socketio.client import MAX_WAITING
+from reward_push.socketio.broadcaster import SLICE
+from reward_push.socketio.client import MAX_WAITING, Client
 from reward_push.socketio.namespace import ConnectionRefused, TryLater
+from reward_push.socketio.rooms import Rooms
 from reward_push.socketio.socket import Socket
 
 from .world import Peer, World
@@ -489,3 +492,46 @@ def test_repr_names_the_socket_without_secrets() -> None:
     peer.say("0/a,")
     socket = peer.client.sockets["/a"]
     assert repr(socket) == f"<Socket {socket.id} /a>"
+
+
+def test_without_a_connect_timeout_a_client_may_sit_for_ever() -> None:
+    """0 switches any limit off."""
+    world = World(connect_timeout_s=0)
+    peer = world.peer()
+    assert not any(isinstance(item, Client) for item in world.wheel.filed)
+    world.wheel.advance(900)
+    assert not peer.gone
+
+
+def test_a_client_that_has_joined_by_its_deadline_stays() -> None:
+    """Should the deadline be told all the same."""
+    world = World()
+    world.server.namespace("/a")
+    peer = world.peer()
+    peer.say("0/a,")
+    peer.client.expire(world.wheel.now())
+    assert not peer.gone
+
+
+def test_nobody_is_not_told_anything() -> None:
+    """A broadcast to no socket does not wait in line, also behind a large one."""
+    world = World()
+    broadcaster = world.server.broadcaster
+    assert broadcaster.send(message("x"), []) == 0
+    namespace = world.server.namespace("/a")
+    for _ in range(SLICE + 1):
+        world.peer().say("0/a,")
+    namespace.emit("first")
+    assert broadcaster.send(message("x"), []) == 0
+    assert len(world.later) == 1
+
+
+def test_rooms_are_left_one_by_one() -> None:
+    """Leaving one that nobody is in changes nothing."""
+    rooms: Rooms[str] = Rooms()
+    rooms.leave("r", "one")
+    assert len(rooms) == 0
+    rooms.join("r", "one")
+    rooms.join("r", "two")
+    rooms.leave("r", "one")
+    assert rooms.members(["r"]) == ["two"]

@@ -26,7 +26,7 @@ class Peer:
     @property
     def client(self) -> Client:
         """The server's side of it."""
-        client = self.session._handler
+        client = self.session.handler
         assert isinstance(client, Client)
         return client
 

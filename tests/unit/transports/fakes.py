@@ -9,7 +9,7 @@ from zope.interface import implementer
 from reward_push.engineio.errors import CloseReason, DecodeError
 from reward_push.engineio.interfaces import ISession
 from reward_push.engineio.packet import Packet, PacketType
-from reward_push.transports.interfaces import IBodyPolicy
+from reward_push.transports.interfaces import IBodyPolicy, IUpload
 
 
 class FakeRevision:
@@ -61,6 +61,9 @@ class FakeSession:
         self.told.append(("received", packet))
         self.on_received(transport, packet)
 
+    def transport_proved(self, transport: Any) -> None:
+        self.told.append(("proved",))
+
     def transport_drained(self, transport: Any) -> None:
         assert transport.writable
         self.told.append(("drained",))
@@ -76,17 +79,40 @@ class FakeSession:
         self.on_ended()
 
 
+@implementer(IUpload)
+class FakeUpload:
+    """Keeps how it ended."""
+
+    def __init__(self, uri: bytes, drop: Callable[[], None]) -> None:
+        self.uri = uri
+        self.drop = drop
+        self.told: list[str] = []
+
+    def whole(self) -> None:
+        self.told.append("whole")
+
+    def lost(self) -> None:
+        self.told.append("lost")
+
+
 @implementer(IBodyPolicy)
 class FakePolicy:
     """Ten bytes for ``/small``, a thousand elsewhere, and none for ``/unlimited``."""
 
     def __init__(self) -> None:
+        self.uploads: list[FakeUpload] = []
         self.refused: list[tuple[bytes, bytes, list[bytes] | None]] = []
 
     def limit(self, method: bytes, uri: bytes) -> int:
         if uri.startswith(b"/small"):
             return 10
         return 0 if uri.startswith(b"/unlimited") else 1000
+
+    def receiving(
+        self, method: bytes, uri: bytes, headers: Any, drop: Callable[[], None]
+    ) -> FakeUpload:
+        self.uploads.append(FakeUpload(uri, drop))
+        return self.uploads[-1]
 
     def refuse(
         self, method: bytes, uri: bytes, headers: Any

@@ -11,16 +11,16 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
-from twisted.logger import LogLevel, globalLogPublisher
+from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from zope.interface.verify import verifyObject
 
-from reward_push.transports.interfaces import IBodyPolicy
+from reward_push.transports.interfaces import IBodyPolicy, IUpload
 from reward_push.transports.linger import LINGER_S
 from reward_push.transports.options import SiteOptions
-from reward_push.transports.site import EdgeSite, build_site
+from reward_push.transports.site import build_site
 
 from .fakes import FakePolicy, Leaf
 from .peers import connect, reactor
@@ -235,36 +235,12 @@ def test_a_resource_that_fails_after_the_client_left_is_only_logged(events):
     assert any("log_failure" in event for event in events)
 
 
-# The access log
+# The log
 
 
-def access_lines(events: list[dict[str, Any]]) -> list[str]:
-    return [text_of(event) for event in events if event.get("log_source").__class__ is EdgeSite]
-
-
-def test_the_access_log_has_no_query_and_no_client_names(events):
+def test_a_request_that_succeeds_is_not_logged(events):
     Connection().send(GET)
-    assert access_lines(events) == ["GET /x 200 2"]
-    assert not [event for event in events if "secret" in text_of(event)]
-
-
-def test_the_access_log_cannot_be_broken_by_a_path(events):
-    Connection().send(b"GET /\x7f\xa0" + b"y" * 300 + b"?q HTTP/1.1\r\nHost: h\r\n\r\n")
-    (line,) = access_lines(events)
-    assert re.fullmatch(r"GET /\\x7f\\xa0y{197} 200 2", line)
-
-
-def test_health_checks_are_not_logged(events):
-    connection = Connection()
-    connection.send(b"GET /healthcheck HTTP/1.1\r\nHost: h\r\n\r\n")
-    connection.send(b"GET /healthcheck?x HTTP/1.1\r\nHost: h\r\n\r\n")
-    assert access_lines(events) == []
-
-
-def test_access_lines_are_for_debugging(events):
-    Connection().send(GET)
-    levels = {e["log_level"] for e in events if e.get("log_source").__class__ is EdgeSite}
-    assert levels == {LogLevel.debug}
+    assert events == []
 
 
 def test_twisteds_own_access_log_and_its_timer_are_off():
@@ -314,7 +290,7 @@ def test_a_chunked_body_is_refused_where_it_passes_the_limit():
 
 
 @pytest.mark.parametrize(
-    "more", [b"5\r\nabcde\r\n" * 3, b"5\r\nabcde\r\n0\r\n\r\n" + GET, b"bad\r\n"], ids=repr
+    "more", [b"5\r\nabcde\r\n" * 3, b"5\r\nabcde\r\n0\r\n\r\n" + GET, b"zz\r\n"], ids=repr
 )
 def test_chunks_that_come_with_the_one_too_many_change_nothing(more, events):
     connection = Connection()
@@ -372,7 +348,80 @@ def test_the_policy_may_name_another_type():
 
 
 def test_the_fake_policy_is_a_policy():
-    assert verifyObject(IBodyPolicy, FakePolicy())
+    policy = FakePolicy()
+    assert verifyObject(IBodyPolicy, policy)
+    assert verifyObject(IUpload, policy.receiving(b"POST", b"/", None, lambda: None))
+
+
+# Bodies that have yet to come
+
+
+def waiting(*parts: bytes, path: bytes = b"/x") -> tuple[Connection, list[str]]:
+    """Return a connection with the head of a POST and some of its body, and what is told of it."""
+    connection = Connection()
+    connection.send(post(path, b"Content-Length: 8") + parts[0])
+    (upload,) = connection.policy.uploads
+    for part in parts[1:]:
+        connection.send(part)
+    return connection, upload.told
+
+
+def test_a_body_that_came_with_its_head_is_not_waited_for():
+    connection = Connection()
+    connection.send(GET)
+    connection.send(post(b"/x", b"Content-Length: 0"))
+    connection.send(post(b"/x", b"Content-Length: 5", body=b"whole" + GET))
+    assert connection.policy.uploads == []
+    assert len(connection.requests) == 4
+
+
+def test_the_end_of_a_body_is_told_before_its_request_is_rendered():
+    connection, told = waiting(b"", b"0123")
+    assert told == []
+    connection.site.resource = Leaf(lambda request: b"".join(each.encode() for each in told))
+    assert parsed(connection.send(b"4567"))[2] == b"whole"
+    connection.lose()
+    assert told == ["whole"]
+
+
+def test_a_chunked_body_is_waited_for():
+    connection = Connection()
+    connection.send(post(b"/x", b"Transfer-Encoding: chunked") + b"5\r\n01234\r\n")
+    (upload,) = connection.policy.uploads
+    assert upload.told == []
+    connection.send(b"0\r\n\r\n")
+    assert upload.told == ["whole"]
+
+
+def test_a_client_that_leaves_in_mid_body_is_told():
+    connection, told = waiting(b"0123")
+    connection.lose()
+    assert told == ["lost"]
+
+
+def test_a_body_that_takes_too_long_is_told():
+    connection, told = waiting(b"0123")
+    connection.clock.advance(20)
+    assert told == ["lost"]
+    connection.transport.protocol.connectionLost(Failure(ConnectionLost()))
+    assert told == ["lost"]
+
+
+@pytest.mark.parametrize("more", [b"b\r\n01234567890\r\n", b"xyz\r\n"])
+def test_a_body_that_is_refused_half_way_is_told(more):
+    connection = Connection()
+    connection.send(post(b"/small", b"Transfer-Encoding: chunked"))
+    (upload,) = connection.policy.uploads
+    connection.send(more)
+    assert upload.told == ["lost"]
+
+
+def test_a_body_can_be_cut_off():
+    connection, told = waiting(b"0123")
+    connection.policy.uploads[0].drop()
+    assert connection.transport.disconnecting
+    connection.lose()
+    assert told == ["lost"]
 
 
 # What must never be parsed in two ways

@@ -43,6 +43,9 @@ from .clients import UPGRADE, Frame, after_handshake, client_frame, server_frame
 from .fakes import FakePolicy, FakeSession, Leaf
 from .peers import Peer, Waiting, connect, reactor
 
+# Twisted's own use of pyOpenSSL, when TLS is set up.
+pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
+
 LIMIT = 100
 
 
@@ -59,8 +62,6 @@ class Serving:
         self.site = build_site(Leaf(self.render), settings, FakePolicy(), clock)
 
     def render(self, request: Any) -> Any:
-        if not self.acceptor.wants_upgrade(request):
-            return b"plain"
         reason = self.acceptor.validate(request)
         if reason is not None:
             request.setResponseCode(400)
@@ -251,16 +252,6 @@ def test_a_session_that_fails_to_open_is_logged_and_cut_off():
     assert [event for event in events if "log_failure" in event]
 
 
-def test_the_upgrade_is_in_the_access_log():
-    events: list[Any] = []
-    globalLogPublisher.addObserver(events.append)
-    try:
-        Memory().open()
-    finally:
-        globalLogPublisher.removeObserver(events.append)
-    assert [(e["path"], e["status"]) for e in events if "path" in e] == [("/ws", 101)]
-
-
 def test_no_timer_of_http_touches_the_websocket():
     memory = Memory(idle_timeout_s=1, header_timeout_s=1, body_timeout_s=1).open()
     assert memory.clock.getDelayedCalls() == []
@@ -332,10 +323,18 @@ def test_pings_are_answered(payload):
     assert memory.told == []
 
 
-def test_pongs_are_taken():
+def test_a_pong_counts_when_it_was_asked_for():
+    """Once for each ping; pongs may come unasked, and mean nothing then."""
     memory = Memory().open()
     assert memory.send(client_frame(10, b"unasked")) == []
+    assert memory.send(client_frame(10, b"proof")) == []
     assert memory.told == []
+    memory.session.transport.ping()
+    assert memory.transport.value() == b"\x89\x05proof"
+    memory.send(client_frame(10, b"other"))
+    assert memory.told == []
+    memory.send(client_frame(10, b"proof") + client_frame(10, b"proof"))
+    assert memory.told == [("proved",)]
 
 
 def test_nothing_is_received_after_the_session_has_closed():
@@ -600,6 +599,16 @@ def test_in_memory_the_transports_own_pauses_count():
     memory.transport.producer.resumeProducing()
     assert server_frames(memory.transport.value()) == [Frame(10, b"b")]
     assert memory.told == [("drained",)]
+
+
+def test_in_memory_nothing_is_told_after_the_close():
+    memory = Memory().open()
+    producer = memory.transport.producer
+    producer.pauseProducing()
+    memory.session.transport.close()
+    producer.resumeProducing()
+    assert memory.told == []
+    assert not memory.session.transport.writable
 
 
 # What Autobahn would have set

@@ -83,7 +83,12 @@ def test_an_earlier_item_moves_the_timer(clock: Clock, wheel: Wheel) -> None:
 
 def test_items_filed_during_a_turn_do_not_delay_the_others(clock: Clock, wheel: Wheel) -> None:
     """The timer is set for whichever is due first, not for the one filed last."""
-    again = Item(0.5, lambda item: (setattr(item, "due", 5.0), wheel.file(item)) and None)
+
+    def file_again(item: Item) -> None:
+        item.due = 5.0
+        wheel.file(item)
+
+    again = Item(0.5, file_again)
     other = Item(1.0)
     wheel.file(again)
     wheel.file(other)

@@ -1,0 +1,96 @@
+"""``GET /v1/messages`` and ``/v1/messages/{id}``: what became of messages."""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.web.server import Request
+
+from ..access.interfaces import Right
+from ..rewards.instants import to_rfc3339
+from ..rewards.interfaces import DeviceReceipt, IMessageStore, Page
+from ..rewards.message import State, record_to_answer
+from ..rewards.names import is_name
+from ..rewards.publisher import no_message
+from ..rewards.structure import identifier, one_of
+from .answers import Answer, json_answer
+from .auth import Keys, authorize
+from .query import cursor, read_query, to_cursor, whole_number
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 200
+
+MAX_PAGES = 10
+"""Pages of the store read for one answer, when what is found is not for who asks."""
+
+Flush = Callable[[], "Deferred[None]"]
+"""Brings the receipts noted so far into the store; never fails."""
+
+_PARAMETERS = {
+    "state": one_of(tuple(map(str, State))),
+    "streamer": identifier,
+    "limit": whole_number(1, MAX_LIMIT),
+    "cursor": cursor,
+}
+
+
+class MessageReports:
+    """The handlers that tell of messages. A key limited to namespaces sees only those of its own."""
+
+    def __init__(self, store: IMessageStore, keys: Keys, flush: Flush) -> None:
+        self._store = store
+        self._keys = keys
+        self._flush = flush
+
+    async def one(self, request: Request, message_id: str) -> Answer:
+        """Tell of one message, with a row for each device it was written to."""
+        key = await authorize(request, self._keys, Right.READ)
+        read_query(request, {})
+        if not is_name(message_id):
+            raise no_message(message_id)
+        await self._flush()
+        found = await self._store.get(message_id)
+        if found is None or not key.allows_namespace(found[0].message.namespace):
+            raise no_message(message_id)
+        record, receipts = found
+        devices = [_device(each) for each in sorted(receipts, key=_order)]
+        return json_answer(200, {**record_to_answer(record), "devices": devices})
+
+    async def page(self, request: Request) -> Answer:
+        """List messages, newest first."""
+        key = await authorize(request, self._keys, Right.READ)
+        asked = read_query(request, _PARAMETERS)
+        await self._flush()
+        page = await self._page(asked, key.namespaces)
+        items = [record_to_answer(each) for each in page.records]
+        return json_answer(200, {"items": items, "next_cursor": to_cursor(page.cursor)})
+
+    async def _page(self, asked: dict[str, Any], allowed: Collection[str] | None) -> Page:
+        """Read a page and leave out what is not ``allowed``; go on while nothing is left of it."""
+        state = State(asked["state"]) if "state" in asked else None
+        begin = asked.get("cursor")
+        for _ in range(MAX_PAGES):
+            page: Page = await self._store.page(
+                state, asked.get("streamer"), asked.get("limit", DEFAULT_LIMIT), begin
+            )
+            if allowed is None:
+                return page
+            records = tuple(each for each in page.records if each.message.namespace in allowed)
+            begin = page.cursor
+            if records or begin is None:
+                break
+        return Page(records, begin)
+
+
+def _order(receipt: DeviceReceipt) -> tuple[str, str, str, int]:
+    return receipt.streamer, receipt.key_id, receipt.name or "", receipt.at_ms
+
+
+def _device(receipt: DeviceReceipt) -> dict[str, Any]:
+    return {
+        "streamer": receipt.streamer,
+        "key_id": receipt.key_id,
+        "device": receipt.name,
+        "state": receipt.level.name.lower(),
+        "at": to_rfc3339(receipt.at_ms),
+    }

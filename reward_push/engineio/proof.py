@@ -1,0 +1,111 @@
+"""Which tracked units have been written to a client, and which of them are proved to have arrived.
+
+A transport delivers in order. So whatever answers something that was written after a unit (a pong, the
+next poll, an acknowledgement by the application) proves that unit and all before it.
+"""
+
+from collections.abc import Sequence
+from enum import Enum, auto
+from typing import Protocol
+
+from zope.interface import implementer
+
+from .interfaces import ITimed, ITracker, IWheel
+
+PROOF_DELAY_S = 0.25
+"""How long after a tracked unit a proof is asked for. An acknowledgement within that time spares it."""
+
+MAX_UNPROVEN = 10_000
+"""Units remembered for a client that never proves anything; older ones are not waited for any more."""
+
+
+class _Asking(Enum):
+    """How far the question for a proof has come."""
+
+    NOT = auto()
+    SOON = auto()
+    NOW = auto()
+
+
+class Unproven:
+    """The tracked units of one session that were written and not proved, oldest first."""
+
+    __slots__ = ("_asking", "_marked", "_trackers")
+
+    def __init__(self) -> None:
+        self._trackers: list[ITracker] = []
+        self._marked = 0
+        self._asking = _Asking.NOT
+
+    def add(self, tracker: ITracker) -> None:
+        """A unit was written."""
+        self._trackers.append(tracker)
+        if len(self._trackers) > MAX_UNPROVEN:
+            self._take(MAX_UNPROVEN // 10)
+
+    def wanted(self) -> bool:
+        """Whether the question has to be put on its way, which is then done."""
+        if not self._trackers or self._asking is not _Asking.NOT:
+            return False
+        self._asking = _Asking.SOON
+        return True
+
+    def ask(self) -> bool:
+        """Whether the question has to be asked now: not when everything was proved meanwhile."""
+        self._asking = _Asking.NOW if self._trackers else _Asking.NOT
+        return bool(self._trackers)
+
+    def mark(self) -> None:
+        """Something that will be answered is written now."""
+        self._marked = len(self._trackers)
+
+    def proved(self) -> Sequence[ITracker]:
+        """It was answered: remove and return the units written before it."""
+        if self._asking is _Asking.NOW:
+            self._asking = _Asking.NOT
+        return self._take(self._marked)
+
+    def through(self, tracker: ITracker) -> Sequence[ITracker]:
+        """``tracker``'s unit has arrived: remove and return it and all before it."""
+        try:
+            last = self._trackers.index(tracker)
+        except ValueError:
+            return ()
+        return self._take(last + 1)
+
+    def _take(self, count: int) -> Sequence[ITracker]:
+        taken = self._trackers[:count]
+        del self._trackers[:count]
+        self._marked = max(0, self._marked - count)
+        return taken
+
+
+class Provable(Protocol):
+    """What a :class:`Prover` reminds."""
+
+    def prove(self) -> None:
+        """Ask for a proof now."""
+
+
+@implementer(ITimed)
+class Prover:
+    """Reminds sessions to ask for a proof, all those of a moment together."""
+
+    def __init__(self, wheel: IWheel) -> None:
+        self.due = 0.0
+        self.bucket = 0
+        self._wheel = wheel
+        self._sessions: list[Provable] = []
+
+    def add(self, session: Provable) -> None:
+        """Call ``session.prove()`` soon."""
+        self._sessions.append(session)
+        if len(self._sessions) == 1:
+            self.due = self._wheel.now() + PROOF_DELAY_S
+            self._wheel.file(self)
+
+    def expire(self, now: float) -> None:
+        """See :class:`.interfaces.ITimed`."""
+        sessions, self._sessions = self._sessions, []
+        for session in sessions:
+            session.prove()

@@ -1,0 +1,307 @@
+"""The schedule: wakes for the next message that is due and for the next that ends.
+
+Two clocks. What is due is decided by the wall clock alone, which may be stepped at any time and is read
+again at each wake; the reactor's clock, which must be a monotonic one, only wakes. Nothing is asked of
+the store at a fixed rate: it tells when it wants to be asked again. In memory is only what is about to
+be delivered.
+"""
+
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
+
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from .interfaces import Agenda, Due, Ended, IDelivery, IMessageStore
+from .message import State
+
+LEAD_MS = 20
+"""A message is claimed this early, so that the commit is over when it is due."""
+CLAIM_AHEAD_MS = 30
+"""What is due by then is claimed along: at most a hundred commits a second."""
+CLAIM_LIMIT = 1_000
+"""Messages claimed, or ended, in one call. At most twice as many are held."""
+MAX_SLEEP_S = 1.0
+"""A wall clock that was stepped forward is noticed after this long."""
+RETRY_S = 0.25
+"""The pause after the store has failed."""
+
+
+class Scheduler:
+    """Delivers scheduled messages at their moment, never early, and takes back those that have ended.
+
+    What the store says has ended while it waited here for its last milliseconds is not delivered. So of
+    two messages with one ``replace`` that are due within ``CLAIM_AHEAD_MS`` only one may be shown: the
+    one that the store took last.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        store: IMessageStore,
+        delivery: IDelivery,
+        clock: IReactorTime,
+        now_ms: Callable[[], int],
+        *,
+        flush: Callable[[], object] | None = None,
+        observe_lateness_ms: Callable[[int], object] | None = None,
+        limit: int = CLAIM_LIMIT,
+    ) -> None:
+        """``clock`` is monotonic, ``now_ms`` the wall clock in epoch milliseconds.
+
+        ``flush`` is called before messages are ended, so that the store knows who had them
+        (:meth:`.receipts.ReceiptBuffer.flush`). ``observe_lateness_ms`` is told of each delivery.
+        """
+        self._store = store
+        self._delivery = delivery
+        self._clock = clock
+        self._now_ms = now_ms
+        self._flush = flush or (lambda: None)
+        self._observe = observe_lateness_ms or (lambda _lateness_ms: None)
+        self._limit = limit
+        self._running = False
+        self._next_due_ms: int | None = None
+        self._next_end_ms: int | None = None
+        # Nothing due later than this was missed: a node ran. Earlier only by a wall clock set back.
+        self._missed_before_ms = 0
+        self._claimed: dict[str, Due] = {}
+        self._queue: list[tuple[int, int, str]] = []
+        """A heap of ``(deliver_at, count, id)``; ids that are not in ``_claimed`` any more are passed."""
+        self._count = 0
+        self._wake_call: IDelayedCall | None = None
+        self._wake_at_s = 0.0
+        self._asking = False
+        self._pause_until_s = 0.0
+        self._reason: str | None = None
+        self._caught_up: list[Deferred[None]] = []
+        self._stopped: list[Deferred[None]] = []
+
+    def start(self) -> "Deferred[None]":
+        """Begin; fire when everything that was due or had ended while no node ran is seen to.
+
+        While the store is away that waits, and so does everything. A stop fires it, too.
+        """
+        self._running = True
+        self._missed_before_ms = self._now_ms()
+        # What the store has is not known yet: ask.
+        self._next_due_ms = self._next_end_ms = 0
+        waiter: Deferred[None] = Deferred()
+        self._caught_up.append(waiter)
+        self._wake()
+        return waiter
+
+    def stop(self) -> "Deferred[None]":
+        """Claim nothing more; fire when what was claimed is delivered.
+
+        That takes as long as a call of the store that is under way and ``CLAIM_AHEAD_MS``. What is not
+        due then, because the wall clock was set back, is left to the replay after the next start.
+        """
+        if not self._running and not self._stopped:
+            return succeed(None)
+        waiter: Deferred[None] = Deferred()
+        self._stopped.append(waiter)
+        if self._running:
+            self._running = False
+            _fire(self._caught_up)
+            if not self._asking:
+                self._finish()
+        return waiter
+
+    def note_due(self, deliver_at_ms: int) -> None:
+        """A message was scheduled: the store has to be asked in time."""
+        self._clock_read()
+        if self._next_due_ms is None or deliver_at_ms < self._next_due_ms:
+            self._next_due_ms = deliver_at_ms
+            self._arm()
+
+    def note_end(self, expires_at_ms: int) -> None:
+        """A message with an end became live."""
+        if self._next_end_ms is None or expires_at_ms < self._next_end_ms:
+            self._next_end_ms = expires_at_ms
+            self._arm()
+
+    def cancelled(self, message_id: str) -> None:
+        """The message has ended in the store: if it waits here, it is not delivered."""
+        due = self._claimed.pop(message_id, None)
+        if due is not None:
+            # It has superseded others all the same.
+            self._revoke_all(due.superseded)
+
+    def trouble(self) -> str | None:
+        """Return why the schedule stands still, or ``None``."""
+        return None if self._reason is None else f"the schedule waits for the store: {self._reason}"
+
+    def _clock_read(self) -> int:
+        """Read the wall clock. What becomes due from now on is not missed, wherever the clock was set."""
+        now_ms = self._now_ms()
+        self._missed_before_ms = min(self._missed_before_ms, now_ms)
+        return now_ms
+
+    def _wake(self) -> None:
+        """Do what the time has come for. Called by the timer only, and at the start."""
+        self._wake_call = None
+        self._deliver_due()
+        if self._running and not self._asking and self._clock.seconds() >= self._pause_until_s:
+            now_ms = self._clock_read()
+            due = _is_by(self._next_due_ms, now_ms + LEAD_MS) and self._has_room()
+            over = _is_by(self._next_end_ms, now_ms)
+            if due or over:
+                self._ask(now_ms, due=due, over=over)
+        self._arm()
+
+    def _has_room(self) -> bool:
+        return len(self._claimed) < self._limit
+
+    def _arm(self) -> None:
+        """Set the timer for the next thing to do."""
+        delay_s = self._delay_s(self._now_ms())
+        if delay_s is None:
+            return
+        wake_at_s = self._clock.seconds() + delay_s
+        if self._wake_call is not None:
+            if self._wake_at_s <= wake_at_s:
+                return
+            self._wake_call.cancel()
+        self._wake_at_s = wake_at_s
+        self._wake_call = self._clock.callLater(delay_s, self._wake)
+
+    def _delay_s(self, now_ms: int) -> float | None:
+        """Return in how many seconds to look again; ``None``: not by ourselves."""
+        delays_s = []
+        if self._queue:
+            delays_s.append((self._queue[0][0] - now_ms) / 1000)
+        if self._running and not self._asking:
+            # Until the store has answered nothing is asked; its answer arms the timer.
+            asks = []
+            if self._next_due_ms is not None and self._has_room():
+                asks.append((self._next_due_ms - LEAD_MS - now_ms) / 1000)
+            if self._next_end_ms is not None:
+                asks.append((self._next_end_ms - now_ms) / 1000)
+            if asks:
+                pause_s = self._pause_until_s - self._clock.seconds()
+                delays_s.append(max(pause_s, min(asks)))
+        return min(MAX_SLEEP_S, max(0.0, min(delays_s))) if delays_s else None
+
+    def _ask(self, now_ms: int, *, due: bool, over: bool) -> None:
+        """Ask the store in one go, which it commits in one go; its answers come in this order."""
+        self._asking = True
+        self._flush()
+        asked: list[Deferred[None]] = []
+        if due:
+            claim = maybeDeferred(
+                self._store.claim,
+                now_ms,
+                now_ms + CLAIM_AHEAD_MS,
+                self._missed_before_ms,
+                self._limit,
+            )
+            asked.append(claim.addCallback(self._take))
+        if over:
+            ended = maybeDeferred(self._store.expire, now_ms, self._limit)
+            asked.append(ended.addCallback(self._revoke_all))
+        asked.append(maybeDeferred(self._store.agenda).addCallback(self._plan))
+        DeferredList(asked, consumeErrors=True).addCallback(self._all_answered)
+
+    def _take(self, dues: list[Due]) -> None:
+        """Hold what was claimed until its moment, which may have come."""
+        for due in dues:
+            message = due.record.message
+            if due.record.state is State.EXPIRED:
+                continue  # Nobody has had it.
+            # What a later one supersedes must not be shown any more, though the revoke waits.
+            for ended in due.superseded:
+                self.cancelled(ended.record.message.id)
+            self._count += 1
+            self._claimed[message.id] = due
+            heappush(self._queue, (message.deliver_at_ms, self._count, message.id))
+        self._deliver_due()
+
+    def _plan(self, agenda: Agenda) -> None:
+        # The agenda knows all that was noted before: what was accepted earlier was answered earlier.
+        self._next_due_ms = agenda.next_due_ms
+        self._next_end_ms = agenda.next_end_ms
+
+    def _all_answered(self, results: "list[tuple[bool, None]]") -> None:
+        """All answers are there: ask again, now or later."""
+        self._asking = False
+        outcomes: list[object] = [each for _, each in results]
+        failures = [each for each in outcomes if isinstance(each, Failure)]
+        if failures:
+            self._failed(failures[0])
+        else:
+            self._reason = None
+        if not self._running:
+            self._finish()
+            return
+        now_ms = self._clock_read()
+        if not (_is_by(self._next_due_ms, now_ms) or _is_by(self._next_end_ms, now_ms)):
+            _fire(self._caught_up)
+        self._arm()
+
+    def _failed(self, failure: Failure) -> None:
+        self._pause_until_s = self._clock.seconds() + RETRY_S
+        reason = failure.getErrorMessage()
+        if reason != self._reason:
+            self._log.failure("the schedule waits for the store", failure)
+        self._reason = reason
+
+    def _deliver_due(self) -> None:
+        """Deliver what was claimed and is due, in order."""
+        while self._queue:
+            deliver_at_ms, _, message_id = self._queue[0]
+            if message_id in self._claimed and deliver_at_ms > self._clock_read():
+                return
+            heappop(self._queue)
+            due = self._claimed.pop(message_id, None)
+            if due is not None:
+                self._deliver(due)
+
+    def _deliver(self, due: Due) -> None:
+        message = due.record.message
+        now_ms = self._now_ms()
+        if message.expires_at_ms is None or message.expires_at_ms > now_ms:
+            try:
+                self._delivery.deliver(message)
+                self._observe(now_ms - message.deliver_at_ms)
+            except Exception:  # A fault of ours must not hold up the others.
+                self._log.failure("message {id} was due, but not delivered", id=message.id)
+        self._revoke_all(due.superseded)
+
+    def _revoke_all(self, ended: Iterable[Ended]) -> None:
+        for each in ended:
+            self.cancelled(each.record.message.id)
+            try:
+                self._delivery.revoke(each)
+            except Exception:
+                self._log.failure("message {id} was not revoked", id=each.record.message.id)
+
+    def _finish(self) -> None:
+        """Stopped, and the store has answered: give what was claimed its last milliseconds."""
+        if self._claimed:
+            self._clock.callLater(CLAIM_AHEAD_MS / 1000, self._end)
+            self._arm()
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        self._deliver_due()
+        self._claimed.clear()
+        self._queue.clear()
+        if self._wake_call is not None:
+            self._wake_call.cancel()
+            self._wake_call = None
+        _fire(self._stopped)
+
+
+def _fire(waiters: "list[Deferred[None]]") -> None:
+    fired = waiters[:]
+    waiters.clear()
+    for waiter in fired:
+        waiter.callback(None)
+
+
+def _is_by(moment_ms: int | None, by_ms: int) -> bool:
+    return moment_ms is not None and moment_ms <= by_ms

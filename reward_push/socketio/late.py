@@ -1,0 +1,99 @@
+"""Events that are made when they are written, because what they say depends on the moment.
+
+A backend's message tells how much of its life is left. For clients that take it at once it is made
+once for all of them; one that has waited is made again, or not written at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..engineio.outgoing import Outgoing
+from ..engineio.packet import Packet as EnginePacket
+from ..engineio.packet import PacketType as EnginePacketType
+from .encoder import encode
+from .packet import Packet, PacketType
+
+if TYPE_CHECKING:
+    from ..engineio.interfaces import ITracker
+
+FRESH_MS = 10
+"""How old an event may be that is written as it is."""
+
+
+class LateEvent:
+    """An event of one namespace whose argument ``render`` makes when it is needed.
+
+    ``render(now_ms)`` returns it. From ``ends_at_ms`` on, and once :meth:`end` was called, the event is
+    not written any more, wherever it waits. ``ack_id`` goes with every rendering; ``tracker`` follows
+    all of them. ``now_ms`` is the clock that ages them.
+    """
+
+    __slots__ = (
+        "_ends_at_ms",
+        "_event",
+        "_made_at_ms",
+        "_now_ms",
+        "_over",
+        "_render",
+        "_unit",
+        "ack_id",
+        "namespace",
+        "tracker",
+    )
+
+    def __init__(
+        self,
+        namespace: str,
+        event: str,
+        render: Callable[[int], Any],
+        now_ms: Callable[[], int],
+        *,
+        ends_at_ms: int | None = None,
+        ack_id: int | None = None,
+        tracker: ITracker | None = None,
+    ) -> None:
+        self.namespace = namespace
+        self.ack_id = ack_id
+        self.tracker = tracker
+        self._event = event
+        self._render = render
+        self._now_ms = now_ms
+        self._ends_at_ms = ends_at_ms
+        self._over = False
+        self._unit: LateUnit | None = None
+        self._made_at_ms = 0
+
+    def end(self) -> None:
+        """Let nothing more of the event be written."""
+        self._over = True
+        self._unit = None
+
+    def unit(self) -> LateUnit | None:
+        """Return the event as of now, shared by all who ask within :data:`FRESH_MS`; ``None``: it is over."""
+        now_ms = self._now_ms()
+        if self._over or (self._ends_at_ms is not None and now_ms >= self._ends_at_ms):
+            return None
+        if self._unit is not None and 0 <= now_ms - self._made_at_ms < FRESH_MS:
+            return self._unit
+        args = [self._event, self._render(now_ms)]
+        packet = Packet(PacketType.EVENT, self.namespace, args, self.ack_id)
+        self._unit = LateUnit(self, encode(packet))
+        self._made_at_ms = now_ms
+        return self._unit
+
+
+class LateUnit(Outgoing):
+    """One rendering of a :class:`LateEvent`."""
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: LateEvent, messages: tuple[str | bytes, ...]) -> None:
+        packets = [EnginePacket(EnginePacketType.MESSAGE, data) for data in messages]
+        super().__init__(*packets, tracker=source.tracker)
+        self._source = source
+
+    def current(self) -> LateUnit | None:
+        """See :class:`..engineio.outgoing.Outgoing`."""
+        return self._source.unit()

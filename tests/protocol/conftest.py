@@ -1,0 +1,93 @@
+"""Servers of these tests, each started once."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from . import wire
+from .server import Echo, Honest, Node
+
+
+@pytest.fixture(autouse=True)
+def _hung_up() -> Iterator[None]:
+    """Close the connections that a test has opened and left open."""
+    before = wire.OPEN.copy()
+    yield
+    for connection in wire.OPEN - before:
+        connection.close()
+
+
+@pytest.fixture(scope="session")
+def _import_path() -> Iterator[None]:
+    """Let servers, which run elsewhere, import what the tests import."""
+    path = os.environ.get("PYTHONPATH", "")
+    with pytest.MonkeyPatch.context() as patch:
+        if path:
+            parts = [str(Path(part).absolute()) for part in path.split(os.pathsep)]
+            patch.setenv("PYTHONPATH", os.pathsep.join(parts))
+        yield
+
+
+@pytest.fixture(scope="session")
+def node(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node as it is by default, in whose store and timers nothing moves during a test."""
+    with _running(tmp_path_factory.mktemp("node")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def hasty(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node whose timers end while a test waits."""
+    timers = {"ping-interval": 0.3, "ping-timeout": 0.2, "upgrade-timeout": 0.3}
+    timers |= {"connect-timeout": 0.5, "header-timeout": 0.6, "body-timeout": 0.6}
+    options = [f"--{name}={value}" for name, value in timers.items()]
+    with _running(tmp_path_factory.mktemp("hasty"), *options) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def strict(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node that serves neither every origin nor revision 3."""
+    options = ("--cors-origins=https://a.example,null", "--allow-eio3=false")
+    with _running(tmp_path_factory.mktemp("strict"), *options) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def polling_only(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node without WebSockets."""
+    with _running(tmp_path_factory.mktemp("polling"), "--transports=polling") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def echo(_import_path: None) -> Iterator[Echo]:
+    """The echo application."""
+    with Echo() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def besieged(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node that is not patient with requests."""
+    options = ("--header-timeout=0.6", "--body-timeout=0.6")
+    with _running(tmp_path_factory.mktemp("besieged"), *options) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def honest(besieged: Node) -> Iterator[Honest]:
+    """A client of ``besieged`` that others must not harm."""
+    client = Honest(besieged)
+    yield client
+    client.close()
+
+
+@contextmanager
+def _running(folder: Path, *options: str) -> Iterator[Node]:
+    with Node(folder, *options) as running:
+        yield running
+        running.check_secrets()

@@ -1,0 +1,292 @@
+"""Who may join what, as whom, and as which device."""
+
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, fail, succeed
+
+from reward_push.access.interfaces import KeyKind, Right, StoredKey, StoreUnavailable
+from reward_push.access.key_text import new_key
+from reward_push.access.keys import KeyRing
+from reward_push.audience import Audience
+from reward_push.engineio.opening import Opening
+from reward_push.engineio.revision import V3, V4, Revision
+from reward_push.rewards.interfaces import Device
+from reward_push.rewards.member import Member
+
+from .socketio.world import Peer, World
+
+NOW_MS = 1_800_000_000_000
+
+
+class Keys:
+    """A key store that can be away."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, StoredKey] = {}
+        self.away = False
+
+    def make(self, kind: KeyKind = KeyKind.PLUGIN, **fields: Any) -> str:
+        """Make a key and return its text."""
+        if kind is KeyKind.PLUGIN:
+            fields.setdefault("streamer", "s")
+        stored, text = new_key(kind, NOW_MS, **fields)
+        self.keys[stored.key.key_id] = stored
+        return text
+
+    def get_key(self, key_id: str) -> Deferred[StoredKey | None]:
+        return fail(StoreUnavailable()) if self.away else succeed(self.keys.get(key_id))
+
+
+class Devices:
+    """The part of the message store that names devices."""
+
+    def __init__(self) -> None:
+        self.opened: list[tuple[str, str | None]] = []
+        self.away = False
+
+    def open_device(
+        self, key_id: str, streamer: str, name: str | None, now_ms: int
+    ) -> Deferred[Device]:
+        if self.away:
+            return fail(StoreUnavailable())
+        self.opened.append((streamer, name))
+        return succeed(Device(len(self.opened), key_id, streamer, name))
+
+
+class Recorder:
+    """Delivery and replay, as far as the audience calls them."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+
+    def connected(self, socket: Any) -> None:
+        self.calls.append(("connected", socket.namespace.name))
+
+    def disconnected(self, socket: Any) -> None:
+        self.calls.append(("disconnected", socket.namespace.name))
+
+    def begin(self, socket: Any) -> None:
+        self.calls.append(("replay", socket.namespace.name))
+
+    def acked(self, socket: Any, ack_id: int, args: list[Any]) -> None:
+        self.calls.append(("acked", str(ack_id)))
+
+
+class Node:
+    """Namespaces ``/``, ``/a`` and ``/b`` with their audience."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.keys: Any = Keys()
+        self.devices: Any = Devices()
+        self.recorder: Any = Recorder()
+        ring = KeyRing(self.keys, lambda: NOW_MS)
+        audience = Audience(ring, self.devices, self.recorder, self.recorder, lambda: NOW_MS)
+        for name in ("/", "/a", "/b"):
+            audience.attend(self.world.server.namespace(name))
+
+    def peer(self, revision: Revision = V4, authorization: str | None = None, **query: str) -> Peer:
+        """Connect a client."""
+        return self.world.peer(revision, Opening(query, authorization, "192.0.2.1"))
+
+
+@pytest.fixture
+def node() -> Node:
+    return Node()
+
+
+def member(peer: Peer, namespace: str = "/a") -> Member | None:
+    """Who a client is in a namespace; ``None`` when it has not joined."""
+    socket = peer.client.sockets.get(namespace)
+    return None if socket is None else socket.user
+
+
+UNAUTHORIZED = '{"message":"unauthorized","data":{"code":"unauthorized"}}'
+FORBIDDEN = '{"message":"forbidden","data":{"code":"forbidden"}}'
+
+
+# Where the key comes from.
+
+
+@pytest.mark.parametrize("field", ["apiKey", "token"])
+def test_a_key_in_auth(node: Node, field: str) -> None:
+    peer = node.peer()
+    peer.say(f'0/a,{{"{field}":"{node.keys.make(groups=["eu"])}"}}')
+    joined = member(peer)
+    assert joined is not None
+    assert (joined.streamer, joined.groups) == ("s", ("eu",))
+    assert peer.client.sockets["/a"].rooms == ("all", "streamer:s", "group:eu")
+
+
+@pytest.mark.parametrize("scheme", ["ApiKey", "Bearer", "apikey"])
+def test_a_key_in_the_header(node: Node, scheme: str) -> None:
+    peer = node.peer(V4, f"{scheme} {node.keys.make()}")
+    peer.say("0/a,")
+    assert member(peer) is not None
+
+
+def test_a_key_in_the_query(node: Node) -> None:
+    peer = node.peer(V4, None, apiKey=node.keys.make())
+    peer.say("0/a,")
+    assert member(peer) is not None
+
+
+def test_auth_wins_over_the_header_and_the_header_over_the_query(node: Node) -> None:
+    """A wrong key that wins is a wrong key."""
+    good, wrong = node.keys.make(), "rpk_wrong"
+    for peer, auth, joins in (
+        (node.peer(V4, f"ApiKey {wrong}", apiKey=wrong), f'{{"apiKey":"{good}"}}', True),
+        (node.peer(V4, f"ApiKey {good}"), f'{{"apiKey":"{wrong}"}}', False),
+        (node.peer(V4, f"ApiKey {good}", apiKey=wrong), "", True),
+        (node.peer(V4, f"ApiKey {wrong}", apiKey=good), "", False),
+    ):
+        peer.say(f"0/a,{auth}")
+        assert (member(peer) is not None) is joins
+
+
+def test_a_named_namespace_takes_the_key_that_the_root_was_joined_with(node: Node) -> None:
+    """The C++ client's auth goes with the CONNECT to ``/`` only."""
+    peer = node.peer()
+    peer.say(f'0{{"apiKey":"{node.keys.make()}"}}', "0/a")
+    assert member(peer) is not None
+
+
+def test_revision_4_brings_its_key_with_the_namespace(node: Node) -> None:
+    """Until then it sits in ``/`` without any right."""
+    peer = node.peer(V3)
+    assert peer.heard() == ["0"]
+    assert member(peer, "/") is None
+    assert peer.client.sockets["/"].rooms == ()
+    peer.say(f"0/a?apiKey={node.keys.make()}")
+    assert peer.heard() == ["0/a,"]
+    assert member(peer) is not None
+    assert [call for call in node.recorder.calls if call[1] == "/"] == []
+    peer.say("1")
+    assert ("disconnected", "/") not in node.recorder.calls
+
+
+# Who gets in.
+
+
+@pytest.mark.parametrize("auth", ["", '{"apiKey":""}', '{"apiKey":7}', '{"apiKey":"rpk_wrong"}'])
+def test_no_key_or_a_wrong_one(node: Node, auth: str) -> None:
+    """A definite no, so that a stock client stops."""
+    for namespace in ("/", "/a"):
+        peer = node.peer()
+        peer.say("0" + ("" if namespace == "/" else namespace + ",") + auth)
+        prefix = "4" if namespace == "/" else f"4{namespace},"
+        assert peer.heard() == [prefix + UNAUTHORIZED]
+        assert not peer.gone
+
+
+def test_an_expired_key(node: Node) -> None:
+    peer = node.peer()
+    peer.say(f'0/a,{{"apiKey":"{node.keys.make(expires_at_ms=NOW_MS)}"}}')
+    assert peer.heard() == ["4/a," + UNAUTHORIZED]
+
+
+def test_a_key_for_other_namespaces_opens_the_root_alone(node: Node) -> None:
+    peer = node.peer(V4, "ApiKey " + node.keys.make(namespaces=["/b"]))
+    peer.say("0/a,", "0/b,", "0")
+    assert peer.heard()[0] == "4/a," + FORBIDDEN
+    assert set(peer.client.sockets) == {"/b", "/"}
+
+
+def test_a_backend_key_is_no_plugin_s(node: Node) -> None:
+    key = node.keys.make(KeyKind.BACKEND, rights=list(Right))
+    peer = node.peer(V4, f"ApiKey {key}")
+    peer.say("0/a,")
+    assert peer.heard() == ["4/a," + FORBIDDEN]
+
+
+def test_a_key_that_cannot_be_looked_up(node: Node) -> None:
+    """The client comes back; a refusal would be final."""
+    key = node.keys.make()
+    node.keys.away = True
+    peer = node.peer(V4, f"ApiKey {key}")
+    peer.say("0/a,")
+    assert peer.transport.ended == ["fail"]
+    assert peer.heard() == []
+
+
+# Gateways.
+
+
+def test_a_gateway_s_clients_name_their_streamer(node: Node) -> None:
+    """In auth or in the query; nobody else is asked."""
+    gateway, plain = node.keys.make(streamer="*"), node.keys.make()
+    for peer, auth, streamer in (
+        (node.peer(V4, f"ApiKey {gateway}"), '{"streamer":"s-42"}', "s-42"),
+        (node.peer(V4, f"ApiKey {gateway}", streamer="s-43"), "", "s-43"),
+        (node.peer(V4, f"ApiKey {gateway}", streamer="s-43"), '{"streamer":"s-44"}', "s-44"),
+        (node.peer(V4, f"ApiKey {plain}", streamer="no name!"), "", "s"),
+    ):
+        peer.say(f"0/a,{auth}")
+        joined = member(peer)
+        assert joined is not None
+        assert joined.streamer == streamer
+
+
+@pytest.mark.parametrize("auth", ["", '{"streamer":"*"}', '{"streamer":7}', '{"streamer":""}'])
+def test_a_gateway_s_client_without_a_streamer(node: Node, auth: str) -> None:
+    peer = node.peer(V4, "ApiKey " + node.keys.make(streamer="*"))
+    peer.say(f"0/a,{auth}")
+    [answer] = peer.heard()
+    assert '"code":"invalid_request","field":"streamer"' in str(answer)
+
+
+# Devices.
+
+
+def test_a_device_is_named_in_auth_or_in_the_query(node: Node) -> None:
+    key = node.keys.make()
+    for peer, auth in (
+        (node.peer(V4, f"ApiKey {key}"), '{"device":"tv"}'),
+        (node.peer(V4, f"ApiKey {key}", device="obs"), ""),
+        (node.peer(V4, f"ApiKey {key}", device="obs"), '{"device":"tv"}'),
+    ):
+        peer.say(f"0/a,{auth}")
+    assert node.devices.opened == [("s", "tv"), ("s", "obs"), ("s", "tv")]
+
+
+def test_who_names_none_is_one_new_device_a_connection(node: Node) -> None:
+    """In all its namespaces. Another streamer or another key is another device."""
+    key, other = node.keys.make(), node.keys.make(streamer="t")
+    first, second = node.peer(V4, f"ApiKey {key}"), node.peer(V4, f"ApiKey {key}")
+    first.say("0/a,", "0/b,", f'0{{"apiKey":"{other}"}}')
+    second.say("0/a,")
+    numbers = [member(first, name).device.number for name in ("/a", "/b", "/")]  # type: ignore[union-attr]
+    assert numbers == [1, 1, 2]
+    assert member(second).device.number == 3  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("auth", ['{"device":"no name!"}', '{"device":7}', '{"device":""}'])
+def test_a_device_with_an_impossible_name(node: Node, auth: str) -> None:
+    """Says so, by its field."""
+    peer = node.peer(V4, "ApiKey " + node.keys.make())
+    peer.say(f"0/a,{auth}")
+    [answer] = peer.heard()
+    assert '"field":"device"' in str(answer)
+    assert "device: must be 1 to 64 of" in str(answer)
+
+
+def test_a_device_that_cannot_be_found_comes_back(node: Node) -> None:
+    node.devices.away = True
+    peer = node.peer(V4, "ApiKey " + node.keys.make())
+    peer.say("0/a,")
+    assert peer.transport.ended == ["fail"]
+
+
+# What follows.
+
+
+def test_who_has_joined_is_brought_up_to_date_and_followed(node: Node) -> None:
+    peer = node.peer(V4, "ApiKey " + node.keys.make())
+    peer.say("0/a,", "3/a,7[]", "1/a,")
+    assert node.recorder.calls == [
+        ("connected", "/a"),
+        ("replay", "/a"),
+        ("acked", "7"),
+        ("disconnected", "/a"),
+    ]
