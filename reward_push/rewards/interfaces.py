@@ -84,7 +84,7 @@ class Kept:
     record: MessageRecord
     """The very record handed in when it was new, else the earlier one with today's state and receipts."""
     superseded: tuple[Ended, ...] = ()
-    """Live messages that a new, live one has replaced. One of them may have come in the same call: then it
+    """Live messages that a new, live or done one has replaced. One of them may have come in the same call: then it
     was over before it was ever sent, and whoever delivers leaves it out."""
 
 
