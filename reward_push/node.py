@@ -57,6 +57,9 @@ def build_node(settings: Settings, reactor: Any) -> IService:
 
     Raises :class:`StartError`.
     """
+    # Twisted's reactor goes by the wall clock, which may be set: every timer would stall or fire at once.
+    # What is due is the schedule's business, and goes by the wall clock there.
+    reactor.seconds = time.monotonic
     try:
         first_keys = _first_keys(settings)
     except StoreError as error:

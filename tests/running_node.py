@@ -86,10 +86,10 @@ class RunningNode:
             *options,
         ]
         self._folder = folder
-        self._backend_key = secrets.token_urlsafe(32)
+        self.backend_key = secrets.token_urlsafe(32)
         self._process: subprocess.Popen[bytes] | None = None
         self._streamers = itertools.count(1)
-        self.backend = Backend(self.port, self._backend_key)
+        self.backend = Backend(self.port, self.backend_key)
 
     def __enter__(self) -> Self:
         self.start()
@@ -112,7 +112,7 @@ class RunningNode:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=self._folder,
-                env={**inherited, "REWARD_PUSH_BACKEND_KEY": self._backend_key},
+                env={**inherited, "REWARD_PUSH_BACKEND_KEY": self.backend_key},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -126,6 +126,12 @@ class RunningNode:
                 self.kill()
                 raise AssertionError(f"no /healthcheck in {START_TIMEOUT_S} s:\n{self.log()}")
             time.sleep(0.05)  # another process: there is nothing to wait on but its port
+
+    @property
+    def pid(self) -> int:
+        """The running process."""
+        assert self._process is not None
+        return self._process.pid
 
     def kill(self) -> None:
         """End it as a crash does (SIGKILL)."""

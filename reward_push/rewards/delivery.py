@@ -20,8 +20,9 @@ from .message import Message
 from .receipts import ReceiptBuffer
 from .rooms import rooms_of
 
-MAX_UNENDED = 10_000
-"""Messages without an end whose acknowledgements are still understood; older ones are forgotten."""
+MAX_KNOWN = 10_000
+"""Messages kept in memory, the last used. Acknowledgements of older ones are not understood any more, until
+they are written again."""
 
 
 def envelope(message: Message, now_ms: int) -> dict[str, Any]:
@@ -46,7 +47,17 @@ def member_in(handler: Any, namespace: str) -> Member | None:
 class LiveMessage:
     """A message that is being delivered: its event, and who notes how far it comes."""
 
-    __slots__ = ("_now_ms", "_receipts", "event", "message")
+    __slots__ = (
+        "_now_ms",
+        "_receipts",
+        "ack_id",
+        "event",
+        "has_end",
+        "message_id",
+        "namespace",
+        "once",
+        "rooms",
+    )
 
     def __init__(
         self,
@@ -55,7 +66,11 @@ class LiveMessage:
         receipts: ReceiptBuffer,
         now_ms: Callable[[], int],
     ) -> None:
-        self.message = message
+        self.message_id = message.id
+        self.namespace = message.namespace
+        self.rooms = rooms_of(message.to)
+        self.once = message.once
+        self.has_end = message.expires_at_ms is not None
         self._receipts = receipts
         self._now_ms = now_ms
         self.event: Any = broadcaster.late(
@@ -67,18 +82,19 @@ class LiveMessage:
             ack=True,
             tracker=self,
         )
+        self.ack_id: int = self.event.ack_id
 
     def sent(self, handler: Any) -> None:
         """See :class:`..engineio.interfaces.ITracker`."""
-        member = member_in(handler, self.message.namespace)
+        member = member_in(handler, self.namespace)
         if member is not None:
-            self._receipts.sent(self.message.id, member.device.number, self._now_ms())
+            self._receipts.sent(self.message_id, member.device.number, self._now_ms())
 
     def delivered(self, handler: Any) -> None:
         """See :class:`..engineio.interfaces.ITracker`."""
-        member = member_in(handler, self.message.namespace)
+        member = member_in(handler, self.namespace)
         if member is not None:
-            self._receipts.delivered(self.message.id, member.device.number, self._now_ms())
+            self._receipts.delivered(self.message_id, member.device.number, self._now_ms())
 
 
 @implementer(ITracker)
@@ -123,7 +139,6 @@ class Delivery:
         self._now_ms = now_ms
         self._by_id: OrderedDict[str, LiveMessage] = OrderedDict()
         self._by_ack: dict[int, LiveMessage] = {}
-        self._unended: OrderedDict[str, None] = OrderedDict()
         self._sockets: dict[int, dict[Any, None]] = {}
 
     # Who is here.
@@ -145,7 +160,12 @@ class Delivery:
 
     def deliver(self, message: Message) -> int:
         """See :class:`.interfaces.IDelivery`."""
-        return self._broadcaster.emit_late(self._live(message).event, rooms_of(message.to))
+        live = self._live(message)
+        sent = self._broadcaster.emit_late(live.event, live.rooms)
+        if not live.has_end:
+            # It is written this once. Queues still have it; only its acknowledgements are awaited here.
+            live.event = None
+        return sent
 
     def resend(self, message: Message, socket: Any) -> None:
         """Write a live message to one socket that has not had it."""
@@ -155,25 +175,24 @@ class Delivery:
 
     def is_replayable(self, tracker: object) -> bool:
         """Whether ``tracker`` follows a message that a replay finds in the store: one with an end."""
-        return isinstance(tracker, LiveMessage) and tracker.message.expires_at_ms is not None
+        return isinstance(tracker, LiveMessage) and tracker.has_end
 
     def _live(self, message: Message) -> LiveMessage:
         live = self._by_id.get(message.id)
         if live is None:
             live = LiveMessage(message, self._broadcaster, self._receipts, self._now_ms)
             self._by_id[message.id] = live
-            self._by_ack[live.event.ack_id] = live
-            if message.expires_at_ms is None:
-                self._unended[message.id] = None
-                if len(self._unended) > MAX_UNENDED:
-                    self._forget(self._unended.popitem(last=False)[0])
+            self._by_ack[live.ack_id] = live
+            if len(self._by_id) > MAX_KNOWN:
+                self._forget(next(iter(self._by_id)))
+        else:
+            self._by_id.move_to_end(message.id)
         return live
 
     def _forget(self, message_id: str) -> LiveMessage | None:
         live = self._by_id.pop(message_id, None)
         if live is not None:
-            del self._by_ack[live.event.ack_id]
-            self._unended.pop(message_id, None)
+            del self._by_ack[live.ack_id]
         return live
 
     # Acknowledgements.
@@ -183,21 +202,20 @@ class Delivery:
         live = self._by_ack.get(ack_id)
         if live is None or socket.user is None:
             return
-        message = live.message
-        if message.namespace != socket.namespace.name or not any(
-            room in socket.rooms for room in rooms_of(message.to)
+        if live.namespace != socket.namespace.name or not any(
+            room in socket.rooms for room in live.rooms
         ):
             return
         socket.client.session.proved_through(live)
         device = socket.user.device.number
-        if not message.once:
-            self._receipts.acked(message.id, device, self._now_ms())
+        if not live.once:
+            self._receipts.acked(live.message_id, device, self._now_ms())
             return
         # The store judges who was first; it has to know before who had the message at all.
         self._receipts.flush()
-        taken = self._store.take(message.id, device, self._now_ms())
+        taken = self._store.take(live.message_id, device, self._now_ms())
         taken.addCallback(self._taken, device)
-        taken.addErrback(self._not_taken, message.id)
+        taken.addErrback(self._not_taken, live.message_id)
 
     def _taken(self, ended: Ended | None, winner: int) -> None:
         if ended is not None:
@@ -219,7 +237,7 @@ class Delivery:
     def _revoke(self, ended: Ended, but: int | None = None) -> None:
         message = ended.record.message
         live = self._forget(message.id)
-        if live is not None:
+        if live is not None and live.event is not None:
             live.event.end()
         # Devices it was written to so lately that the store did not count them yet.
         devices = {*ended.devices, *self._receipts.devices(message.id)} - {but}

@@ -84,7 +84,8 @@ class Kept:
     record: MessageRecord
     """The very record handed in when it was new, else the earlier one with today's state and receipts."""
     superseded: tuple[Ended, ...] = ()
-    """Live messages that a new, live one has replaced."""
+    """Live messages that a new, live one has replaced. One of them may have come in the same call: then it
+    was over before it was ever sent, and whoever delivers leaves it out."""
 
 
 @attrs.frozen
@@ -94,6 +95,7 @@ class Due:
     record: MessageRecord
     """Its state is ``live``, ``done`` (no end: to be sent this once) or ``expired`` (too late)."""
     superseded: tuple[Ended, ...] = ()
+    """As in :class:`Kept`: also those that fell due in the same call."""
 
 
 @attrs.frozen
@@ -141,14 +143,18 @@ class IMessageStore(Interface):
     def accept(records: Sequence[MessageRecord]) -> "Deferred[list[Kept]]":
         """Commit each record whose id is not known yet, all in one transaction, in order.
 
-        Records come as ``scheduled``, ``live`` or ``done``. A live or done one with ``replace`` ends
+        Records come as ``scheduled``, ``live`` or ``done``. A live one with ``replace`` ends
         (``cancelled``, reason ``replaced``) every other live message of equal namespace, audience and
         ``replace``; so of two in one call the second supersedes the first. An id that comes twice is
         new once.
         """
 
     def settle(message_id: str, sent: int) -> "Deferred[None]":
-        """Note how many sockets a message without an end was written to (for its first answer)."""
+        """Note how many sockets a message without an end was written to (for its first answer).
+
+        ``receipts.sent`` is the larger of this and the number of devices with a receipt, so that it does
+        not fall while the receipts come in behind.
+        """
 
     def claim(
         now_ms: int, until_ms: int, missed_before_ms: int, limit: int
@@ -157,7 +163,7 @@ class IMessageStore(Interface):
 
         One whose end is not after ``now_ms`` becomes ``expired``. One without an end becomes
         ``expired`` when it was due before ``missed_before_ms`` (no node ran), else ``done``. All
-        others become ``live``. What becomes live or done supersedes as in :meth:`accept`.
+        others become ``live``, and supersede as in :meth:`accept`.
         """
 
     def expire(now_ms: int, limit: int) -> "Deferred[list[Ended]]":
@@ -183,17 +189,23 @@ class IMessageStore(Interface):
         """
 
     def get(message_id: str) -> "Deferred[tuple[MessageRecord, list[DeviceReceipt]] | None]":
-        """A message with its receipts, one a device."""
+        """A message with its receipts, one a device. A device that is forgotten has no name any more."""
 
     def page(
         state: State | None, streamer: str | None, limit: int, cursor: int | None
     ) -> "Deferred[Page]":
-        """List messages, newest first; those addressed to ``streamer`` by name, if given."""
+        """List messages, newest first; those addressed to ``streamer`` by name, if given.
+
+        With both ``state`` and ``streamer``, a page may be short, even empty, though its cursor says that
+        more follows: how many messages are looked at for one page is bounded.
+        """
 
     def note(receipts: Mapping[str, Sequence[Receipt]]) -> "Deferred[None]":
         """Commit receipts by message id. A level never goes back; unknown ids are ignored.
 
-        ``acked`` for a ``once`` message is not noted here but by :meth:`take`.
+        ``acked`` for a ``once`` message is not noted here but by :meth:`take`. When the first receipt of a
+        named device comes only after the message was taken back, the device is owed the revoke: it was not
+        among those of :class:`Ended`.
         """
 
     def open_device(
@@ -201,7 +213,7 @@ class IMessageStore(Interface):
     ) -> "Deferred[Device]":
         """Find or make a device; of the named ones of a key and streamer only the last 20 used are kept.
 
-        A device that named none is always new.
+        A device that named none is always new; its answer may come at once, before those of earlier calls.
         """
 
     def missed(
@@ -218,7 +230,7 @@ class IMessageStore(Interface):
         """
 
     def owed(device: int, namespace: str) -> "Deferred[list[OwedRevoke]]":
-        """The revokes a device has not proved to have got."""
+        """The revokes a device has not proved to have got. Only named devices are owed any."""
 
     def told(device: int, message_ids: Sequence[str]) -> "Deferred[None]":
         """The device has proved to have got these revokes."""

@@ -5,7 +5,7 @@ with it, so that nobody has to count.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..rewards.interfaces import Level, Receipt
@@ -60,17 +60,20 @@ def note(
 
     A named device whose first receipt of a message comes only after that was taken back is owed the revoke.
     """
-    best = _best(calls)
+    by_name: dict[str, list[Sequence[Receipt]]] = {}
+    for call in calls:
+        for name, part in call.items():
+            by_name.setdefault(name, []).append(part)
     steps: list[Step] = []
     late: list[tuple[int, int]] = []
     for name, seq, once, taken_back in gather_for(
-        connection, _MESSAGES, [(name,) for name in best]
+        connection, _MESSAGES, [(name,) for name in by_name]
     ):
         highest = Level.DELIVERED if once else Level.ACKED
-        receipts = best[name].values()
-        steps += [Step(seq, each.device, min(each.level, highest), each.at_ms) for each in receipts]
+        best = _best(seq, highest, by_name[name])
+        steps += best.values()
         if taken_back:
-            late += [(seq, each.device) for each in receipts]
+            late += [(seq, device) for device in best]
     write(connection, _OWE_LATE, late)
     advance(connection, steps)
     return [None] * len(calls)
@@ -89,14 +92,13 @@ def advance(connection: sqlite3.Connection, steps: Sequence[Step]) -> None:
         write(connection, _COUNT, [(seq, *three) for seq, three in counts.items()])
 
 
-def _best(calls: Sequence[Mapping[str, Sequence[Receipt]]]) -> dict[str, dict[int, Receipt]]:
-    """Return the highest receipt for each message and device, and of equal ones the first."""
-    best: dict[str, dict[int, Receipt]] = {}
-    for call in calls:
-        for name, receipts in call.items():
-            of_message = best.setdefault(name, {})
-            for receipt in receipts:
-                known = of_message.get(receipt.device)
-                if known is None or known.level < receipt.level:
-                    of_message[receipt.device] = receipt
+def _best(seq: int, highest: Level, parts: Iterable[Sequence[Receipt]]) -> dict[int, Step]:
+    """Return each device's highest receipt of a message, and of equal ones the first."""
+    best: dict[int, Step] = {}
+    for part in parts:
+        for device, level, at_ms in part:
+            reached = min(level, highest)
+            known = best.get(device)
+            if known is None or known.level < reached:
+                best[device] = Step(seq, device, reached, at_ms)
     return best

@@ -157,7 +157,7 @@ class MemoryStore:
     def take(self, message_id: str, device: int, now_ms: int) -> "Deferred[Ended | None]":
         def take() -> Ended | None:
             row = self.rows.get(message_id)
-            if row is None or row.taken_by is not None:
+            if row is None or row.taken_by is not None or not row.record.message.once:
                 return None
             endless = row.record.message.expires_at_ms is None
             if row.record.state is not State.LIVE and not (
@@ -211,8 +211,9 @@ class MemoryStore:
                 if row is None:
                     continue
                 for receipt in some:
-                    once = row.record.message.once
-                    assert not (once and receipt.level is Level.ACKED), "that is for take()"
+                    if row.record.message.once and receipt.level is Level.ACKED:
+                        # Who has it is for take() to say.
+                        receipt = receipt._replace(level=Level.DELIVERED)
                     earlier = row.receipts.get(receipt.device)
                     known = receipt.device in self.devices
                     if known and (earlier is None or receipt.level > earlier.level):
@@ -266,6 +267,8 @@ class MemoryStore:
             known = self.devices.get(device)
             if known is None or known.name is None:
                 return []
+            if self.named[known.key_id, known.streamer].get(known.name) is not known:
+                return []  # It is forgotten.
             return [
                 OwedRevoke(row.id, row.reason)
                 for row in self.rows.values()
@@ -336,15 +339,17 @@ class MemoryStore:
 
     def _claim(self, row: Row, now_ms: int, missed_before_ms: int) -> Due:
         event = claim_event(row.record.message, now_ms, missed_before_ms)
-        row.step(event, now_ms)
-        return Due(row.current(), self._begin(row, now_ms))
+        # It may be claimed a little early: nothing ends before it was due.
+        at_ms = max(now_ms, row.record.message.deliver_at_ms)
+        row.step(event, at_ms)
+        return Due(row.current(), self._begin(row, at_ms))
 
     def _begin(self, row: Row, now_ms: int) -> tuple[Ended, ...]:
         """A message may have become live or done: number it, and end what it supersedes."""
         message, state = row.record.message, row.record.state
         if state is State.LIVE:
             row.live_number = self._next()
-        if message.replace is None or state not in (State.LIVE, State.DONE):
+        if message.replace is None or state is not State.LIVE:
             return ()
         return tuple(
             self._end(other, Event.SUPERSEDE, now_ms, Reason.REPLACED)

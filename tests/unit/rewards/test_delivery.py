@@ -13,7 +13,7 @@ from reward_push.access.interfaces import StoreUnavailable
 from reward_push.engineio.interfaces import ITracker
 from reward_push.engineio.packet import Packet, PacketType
 from reward_push.replay import Replay
-from reward_push.rewards.delivery import MAX_UNENDED, Delivery, LiveMessage, Revocation
+from reward_push.rewards.delivery import MAX_KNOWN, Delivery, LiveMessage, Revocation
 from reward_push.rewards.interfaces import (
     Device,
     Ended,
@@ -246,16 +246,24 @@ def test_a_message_reaches_each_member_of_its_audience_once(node: Node) -> None:
     assert [len(events(peer)) for peer in peers] == [2, 2, 2]
 
 
-def test_acks_of_messages_without_an_end_are_understood_for_a_while(node: Node) -> None:
-    """The memory for them is bounded."""
+@pytest.mark.parametrize("ttl_ms", [None, 10_000])
+def test_the_memory_for_messages_is_bounded(node: Node, ttl_ms: int | None) -> None:
+    """Acknowledgements of the oldest are not understood any more, until they are written again."""
     peer = node.plugin(1)
-    node.delivery.deliver(message("first", ttl_ms=None))
-    [(ack, _)] = events(peer)
-    for number in range(MAX_UNENDED):
-        node.delivery.deliver(message(str(number), ttl_ms=None, to=TO_ALL))
+    elsewhere = Audience(AudienceKind.STREAMER, ("nobody",))
+    node.delivery.deliver(message("first", ttl_ms=ttl_ms))
+    node.delivery.deliver(message("used", ttl_ms=10_000))
+    for number in range(MAX_KNOWN - 1):
+        node.delivery.deliver(message(str(number), ttl_ms=ttl_ms, to=elsewhere))
+        if number == MAX_KNOWN // 2:
+            node.delivery.resend(message("used"), next(iter(node.namespace.sockets)))
+    acks = [ack for ack, _ in events(peer)]
+    assert acks == [0, 1, 1]
     node.noted()
-    peer.say(f"3/a,{ack}[]")
-    assert node.noted() == []
+    peer.say("3/a,0[]", "3/a,1[]")
+    assert ("used", 1, Level.ACKED) in (noted := node.noted())
+    assert ("first", 1, Level.ACKED) not in noted
+    node.delivery.revoke(ended(message("first"), Reason.CANCELLED))
 
 
 # Once.

@@ -101,6 +101,18 @@ def test_a_broadcast_is_noted_in_one_call(world):
     assert list(world.store.noted[0]) == ["a"]
 
 
+def test_who_had_a_message_by_what_the_store_does_not_know_yet(world):
+    world.store.holds = True
+    world.sent("a", 1)
+    world.flush()
+    world.sent("a", 2)
+    world.sent("b", 3)
+    assert world.buffer.devices("a") == {1, 2}
+    world.store.report()
+    assert world.buffer.devices("a") == {2}
+    assert world.buffer.devices("c") == set()
+
+
 def test_nothing_at_all_is_no_call_of_the_store(world):
     world.buffer.sent_to_all("b", (), AT_MS)
     world.clock.advance(COMMIT_AFTER_S)

@@ -10,6 +10,8 @@ import pytest
 
 from reward_push.store.sqlite import open_store
 
+from .invariants import check
+
 ROOT = Path(__file__).parents[3]
 
 FILE_SIZE_LIMIT = """
@@ -94,6 +96,48 @@ def test_all_that_was_confirmed_is_there_after_a_kill(tmp_path, lines):
             assert name in keys
         else:
             assert batches.get(number, 0) == number % 20
+
+
+ENDS = {"ended", "cancelled"}
+
+
+def test_messages_receipts_and_devices_agree_after_each_of_several_kills(tmp_path):
+    """Killed anywhere between accepting, claiming, noting, ending: no transaction is there by half."""
+    path = tmp_path / "store.sqlite3"
+    for start, lines in enumerate((1, 10, 37, 100, 250, 500, 1_000)):
+        churner = subprocess.Popen(
+            [sys.executable, "-m", "tests.unit.store.churner", str(path), str(start)],
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+        )
+        confirmed = [churner.stdout.readline() for _ in range(lines)]
+        churner.kill()
+        confirmed += churner.stdout.read().splitlines(keepends=True)
+        churner.wait()
+        churner.stdout.close()
+        with open_store(str(path)):
+            connection = sqlite3.connect(path)
+            check(connection)
+            messages = {
+                name: (state, *counts)
+                for name, state, *counts in connection.execute(
+                    "SELECT id, state, sent, delivered, acked FROM messages"
+                )
+            }
+            connection.close()
+        for line in confirmed:
+            if not line.endswith(b"\n"):
+                continue
+            kind, name, *values = line.decode().split()
+            state, *counts = messages[name]
+            if kind in ENDS:
+                assert state in {"expired", "cancelled", "done"}
+            elif kind == "claimed":
+                assert state != "scheduled"
+            elif kind == "noted":
+                level, devices = map(int, values)
+                assert counts[level - 1] >= devices
+        assert len(confirmed) >= lines
 
 
 def test_file_that_may_not_grow_is_survived(tmp_path):

@@ -11,6 +11,7 @@ from reward_push.rewards.message import TO_ALL, Audience, AudienceKind, State
 from reward_push.store.batch import Lane
 from reward_push.store.sqlite import SQLiteStore
 
+from .invariants import check
 from .model import Model
 from .samples import Inbox, record
 
@@ -87,7 +88,9 @@ class Rig:
 
     def __init__(self):
         self.inbox = Inbox()
-        self.store = SQLiteStore(":memory:", self.inbox.call_from_thread, lambda: 0)
+        self.store = SQLiteStore(
+            ":memory:", self.inbox.call_from_thread, lambda: 0, prepare=self._opened
+        )
         self.store.start()
         opened = [
             self.inbox.get(self.store.open_device("k", "s", f"d{n}" if n < NAMED else None, 0))
@@ -97,6 +100,9 @@ class Rig:
         self.model = Model(range(NAMED))
         # What is a number in the store is a place in that list for the model.
         self.places = {number: place for place, number in enumerate(self.numbers)}
+
+    def _opened(self, connection):
+        self.connection = connection
 
     def do_together(self, round_of_calls):
         """Have all done in one transaction; return the answers."""
@@ -178,5 +184,14 @@ def test_store_does_what_its_model_does(rounds):
         for together, round_of_calls in rounds:
             do = rig.do_together if together else rig.do_alone
             rig.compare(round_of_calls, do(round_of_calls))
+        everything = [("agenda", ()), *(("get", (each,)) for each in IDS)]
+        everything += [
+            (name, (device, namespace, *more))
+            for name, more in (("owed", ()), ("missed", (ROOMS, 6, 100)))
+            for device in range(DEVICES)
+            for namespace in ("/", "/dropcodes")
+        ]
+        rig.compare(everything, rig.do_together(everything))
+        check(rig.connection)
     finally:
         rig.inbox.get(rig.store.stop())

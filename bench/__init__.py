@@ -1,0 +1,1 @@
+"""Benchmarks: they report, and assert no times."""

@@ -1,0 +1,84 @@
+"""The machine's wall clock is set while a node runs."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ..running_node import RunningNode
+from ..swarm import Device, Heard, Swarm
+
+HEARTBEATS = ("--ping-interval", "0.5", "--ping-timeout", "0.5")
+OBSERVED_S = 2.0
+"""Two heartbeats and their time-outs."""
+
+STEPPED = """
+import os, time
+
+def step(real, unit):
+    path = os.environ["STEPPED_CLOCK"]
+    return lambda: real() + int(open(path).read()) * unit
+
+time.time, time.time_ns = step(time.time, 1), step(time.time_ns, 10**9)
+"""
+"""A ``sitecustomize`` that adds the seconds in a file to the wall clock."""
+
+
+class Clock:
+    """The wall clock of the nodes that are started while it exists."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (folder / "sitecustomize.py").write_text(STEPPED)
+        self._file = folder / "offset"
+        self.step(0)
+        monkeypatch.setenv("STEPPED_CLOCK", str(self._file))
+        monkeypatch.setenv("PYTHONPATH", str(folder))
+
+    def step(self, offset_s: int) -> None:
+        """Let the clock differ by ``offset_s`` from the true one, from now on."""
+        new = self._file.with_suffix(".new")
+        new.write_text(str(offset_s))
+        new.replace(self._file)
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    """Wait until ``condition`` holds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("step_s", [-600, 600])
+def test_nothing_is_early_or_lost_and_nobody_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step_s: int
+) -> None:
+    """Heartbeats go on, messages flow, and the schedule keeps to the clock on the wall."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    clock = Clock(tmp_path, monkeypatch)
+    heard: list[str] = []
+    came = threading.Event()
+
+    def hear(event: Heard) -> bool:
+        heard.append(event.argument["id"])
+        came.set()
+        return True
+
+    with RunningNode(tmp_path, *HEARTBEATS) as node:
+        key = node.plugin_key()
+        with Swarm(node.port, hear) as swarm:
+            device = swarm.add(Device({"apiKey": key.key, "device": "tv"}))
+            swarm.wait_joined()
+            node.publish(key.streamer, 1, id="soon", delay_ms=300_000, ttl_ms=600_000)
+            clock.step(step_s)
+            node.publish(key.streamer, 1, id="now", ttl_ms=60_000)
+            expected = ["now"] if step_s < 0 else ["now", "soon"]
+            wait_for(lambda: sorted(heard) == expected)
+            time.sleep(OBSERVED_S)
+            assert sorted(heard) == expected
+            assert device.joins == 1
+            clock.step(301)
+            wait_for(lambda: sorted(heard) == ["now", "soon"])
+            assert device.joins == 1
