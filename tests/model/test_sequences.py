@@ -12,8 +12,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -329,7 +328,9 @@ class Histories(RuleBasedStateMachine):
         if self.node.store.is_away:
             self.node.store.come_back()
         since_ms = self.times.now_ms()
-        for _ in range(SETTLE_TURNS):
+        for turn in range(SETTLE_TURNS):
+            if turn == SETTLE_TURNS - 1:
+                self.ask_for_all(self.book.glance)
             self.times.advance(SETTLE_TURN_MS, self.node.store.settle)
             for who, plugin in enumerate(self.plugins):
                 self.drain(who)
@@ -341,21 +342,19 @@ class Histories(RuleBasedStateMachine):
         self.book.check_endless()
 
     def look(self, since_ms: int = 0) -> None:
-        """Ask after every message."""
+        """Compare every message with what is known of it."""
+        self.ask_for_all(lambda fate, found: self.book.check(fate, found, since_ms))
+
+    def ask_for_all(self, take: Callable[[Fate, Any], object]) -> None:
         for fate in self.book.fates.values():
             found = self.node.store.get(fate.id)
-            found.addCallback(lambda answer, fate=fate: self.book.check(fate, answer, since_ms))
+            found.addCallback(lambda answer, fate=fate: take(fate, answer))
             found.addErrback(self.unexpected)
         self.node.store.settle()
 
     @invariant()
     def nothing_is_wrong(self) -> None:
         assert not self.book.wrong, "\n".join(self.book.wrong)
-
-
-@contextmanager
-def _profile() -> Iterator[None]:
-    yield
 
 
 TestHistories = pytest.mark.filterwarnings("ignore")(Histories.TestCase)
