@@ -112,7 +112,9 @@ class Scheduler:
 
     def note_due(self, deliver_at_ms: int) -> None:
         """A message was scheduled: the store has to be asked in time."""
-        self._clock_read()
+        # Accepted while this node runs, it is not missed, though the clock may have been set back since
+        # the start, and its moment have passed while the store was busy.
+        self._missed_before_ms = min(self._missed_before_ms, deliver_at_ms)
         if self._next_due_ms is None or deliver_at_ms < self._next_due_ms:
             self._next_due_ms = deliver_at_ms
             self._arm()

@@ -1,0 +1,1 @@
+"""Nodes that are killed, and disks that fail, under load."""

@@ -1,0 +1,1 @@
+"""The domain with all its real parts, driven through random histories and compared with what must hold."""
