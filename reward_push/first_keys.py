@@ -66,8 +66,9 @@ class FirstKeys:
         if terminal is None:
             raise StartError("the first keys cannot be shown (no standard output): set backend_key")
         try:
-            terminal.write(text)
-            terminal.flush()
+            # Through a file object of its own: what cannot be written must not be tried again at exit.
+            with open(terminal.fileno(), "w", encoding="utf-8", closefd=False) as shown:
+                shown.write(text)
         except OSError as error:
             raise StartError(
                 f"the first keys cannot be shown ({error}): set backend_key"

@@ -20,12 +20,8 @@ class Node(RunningNode):
 
     def __init__(self, folder: Path, *options: str) -> None:
         super().__init__(folder, *options)
-        self.keys = [self._backend_key]
+        self.keys = [self.backend_key]
         """Every key ever used with it: none may be seen again."""
-
-    @property
-    def backend_key(self) -> str:
-        return self._backend_key
 
     def plugin_key(self, **fields: object) -> Any:
         made = super().plugin_key(**fields)
