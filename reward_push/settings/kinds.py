@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import attrs
 
-_DECIMAL = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?", re.ASCII)
+_DECIMAL = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?|\.[0-9]{1,15}", re.ASCII)
 _INTEGER = re.compile(r"[0-9]{1,15}", re.ASCII)
 _SIZE = re.compile(r"([0-9]{1,15})(KiB|MiB|GiB)", re.ASCII)
 _SIZE_UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
