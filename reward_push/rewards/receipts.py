@@ -221,7 +221,7 @@ class ReceiptBuffer:
             self._give_back(batch)
             self._paused = True
             if self._reason is None:
-                self._log.failure("receipts could not be kept", result)
+                self._log.warn("receipts wait for the store: {reason}", reason=result.value)
             self._reason = result.getErrorMessage()
         else:
             self._reason = None

@@ -247,7 +247,7 @@ class Scheduler:
         self._pause_until_s = self._clock.seconds() + RETRY_S
         reason = failure.getErrorMessage()
         if reason != self._reason:
-            self._log.failure("the schedule waits for the store", failure)
+            self._log.warn("the schedule waits for the store: {reason}", reason=failure.value)
         self._reason = reason
 
     def _deliver_due(self) -> None:
