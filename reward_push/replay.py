@@ -1,9 +1,8 @@
 """What a device has missed: written on every connect, before anything newer.
 
-While it lasts the socket is held: what is broadcast to it meanwhile waits. A message with an end that
-comes meanwhile is dropped from there, as it is live in the store and a later page has it: the store
-answers in order, so a page that says it is the last was read after everything broadcast until now was
-kept. What has no end is not replayed; it waits, and follows.
+While it lasts the socket is held: what is broadcast to it meanwhile waits, and follows when the last page
+has been written, but for messages that were in the pages, too. So nothing falls between: what the last
+page was read too early for is broadcast after that.
 """
 
 from collections.abc import Callable
@@ -12,7 +11,6 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from .access.interfaces import StoreUnavailable
-from .engineio.outgoing import Outgoing
 from .rewards.delivery import Delivery
 from .rewards.interfaces import IMessageStore
 from .rewards.receipts import ReceiptBuffer
@@ -41,16 +39,14 @@ class Replay:
 
     def begin(self, socket: Socket) -> None:
         """``socket`` has just joined its namespace."""
-        socket.hold(self._keep)
+        socket.hold()
         Deferred.fromCoroutine(self._bring(socket))
 
-    def _keep(self, unit: Outgoing) -> bool:
-        return not self._delivery.is_replayable(unit.tracker)
-
     async def _bring(self, socket: Socket) -> None:
+        replayed: set[str] = set()
         try:
             await self._revokes(socket)
-            await self._messages(socket)
+            await self._messages(socket, replayed)
         except StoreUnavailable:
             # It comes again, and finds what it missed when the store is back.
             socket.client.evict()
@@ -58,7 +54,7 @@ class Replay:
             self._log.failure("a replay failed")
             socket.client.evict()
         else:
-            socket.release()
+            socket.release(lambda unit: self._delivery.id_of(unit.tracker) in replayed)
 
     async def _revokes(self, socket: Socket) -> None:
         device = socket.user.device
@@ -67,7 +63,7 @@ class Replay:
         for message_id, reason in await self._store.owed(device.number, socket.namespace.name):
             self._delivery.retell(message_id, reason, socket)
 
-    async def _messages(self, socket: Socket) -> None:
+    async def _messages(self, socket: Socket, replayed: set[str]) -> None:
         device, namespace = socket.user.device, socket.namespace.name
         # The store reads in order: it knows of all receipts until now before it looks for what is missing.
         self._receipts.flush()
@@ -79,6 +75,7 @@ class Replay:
             if socket.connected:
                 for message in page.messages:
                     self._delivery.resend(message, socket)
+                    replayed.add(message.id)
             cursor = page.cursor
             if cursor is None:
                 return

@@ -173,9 +173,9 @@ class Delivery:
         if unit is not None:
             socket.client.session.send(unit)
 
-    def is_replayable(self, tracker: object) -> bool:
-        """Whether ``tracker`` follows a message that a replay finds in the store: one with an end."""
-        return isinstance(tracker, LiveMessage) and tracker.has_end
+    def id_of(self, tracker: object) -> str | None:
+        """Return the id of the message that ``tracker`` follows, if it follows one."""
+        return tracker.message_id if isinstance(tracker, LiveMessage) else None
 
     def _live(self, message: Message) -> LiveMessage:
         live = self._by_id.get(message.id)

@@ -107,8 +107,8 @@ class Socket:
         self.send(unit)
         return answer
 
-    def hold(self, keep: Callable[[Outgoing], bool]) -> None:
-        """Let what is sent to the socket wait until :meth:`release`; what ``keep`` refuses is dropped.
+    def hold(self) -> None:
+        """Let what is sent to the socket wait until :meth:`release`.
 
         For an application that first has to send what came earlier. What waits is bounded like the
         queue of a session: a client for whom too much does is sent away to come back.
@@ -118,7 +118,7 @@ class Socket:
 
         def wait(unit: Outgoing) -> None:
             nonlocal room
-            if self._held is not None and keep(unit):
+            if self._held is not None:
                 room -= unit.size
                 self._held.append(unit)
                 if room < 0:
@@ -126,13 +126,16 @@ class Socket:
 
         self.send = wait
 
-    def release(self) -> None:
-        """Send what has waited since :meth:`hold`, as it is to be sent now, and all else at once again."""
+    def release(self, skip: Callable[[Outgoing], bool] | None = None) -> None:
+        """Send what has waited since :meth:`hold`, as it is to be sent now, and all else at once again.
+
+        What ``skip`` picks is dropped: it has been sent otherwise.
+        """
         held, self._held = self._held, None
         if held is not None and self.connected:
             self.send = self.client.session.send
             for unit in held:
-                current = unit.current()
+                current = None if skip is not None and skip(unit) else unit.current()
                 if current is not None:
                     self.send(current)
 

@@ -360,17 +360,18 @@ def test_a_proof_that_cannot_be_kept_is_told_again_next_time(node: Node) -> None
 
 
 def test_what_was_missed_comes_before_anything_newer(node: Node) -> None:
-    """Revokes, pages in order, then what waited: only what has no end, as the rest was in the pages."""
+    """Revokes, pages in order, then what waited, without what was in the pages."""
     page: Deferred[Missed] = Deferred()
     node.store.revokes = [OwedRevoke("old", Reason.EXPIRED)]
     node.store.pages = [Missed((message("a"), message("b")), 7), page]
     peer = node.plugin(1, replay=True)
     node.delivery.deliver(message("c"))
     node.delivery.deliver(message("volatile", ttl_ms=None))
+    node.delivery.deliver(message("due after the page was read"))
     page.callback(Missed((message("c"),), None))
     node.delivery.deliver(message("d"))
     shown = [args[1].get("id") for _, args in events(peer)]
-    assert shown == ["old", "a", "b", "c", "volatile", "d"]
+    assert shown == ["old", "a", "b", "c", "volatile", "due after the page was read", "d"]
     assert [asked[4] for asked in node.store.asked] == [None, 7]
     assert node.store.asked[0][:4] == (1, "/a", (EVERYBODY, streamer_room("s")), NOW_MS)
 
@@ -426,13 +427,6 @@ class Stranger:
     """Follows something else."""
 
 
-def test_only_messages_with_an_end_are_replayable(node: Node) -> None:
+def test_the_message_that_a_tracker_follows(node: Node) -> None:
     live = LiveMessage(message(), node.world.server, node.receipts, lambda: NOW_MS)
-    unended = LiveMessage(message(ttl_ms=None), node.world.server, node.receipts, lambda: NOW_MS)
-    is_replayable = node.delivery.is_replayable
-    assert [is_replayable(each) for each in (live, unended, Stranger(), None)] == [
-        True,
-        False,
-        False,
-        False,
-    ]
+    assert [node.delivery.id_of(each) for each in (live, Stranger(), None)] == ["m", None, None]

@@ -117,19 +117,19 @@ def test_each_slice_of_a_large_broadcast_is_rendered_anew(clock: Clock) -> None:
 
 
 def test_what_is_sent_to_a_held_socket_waits_for_its_release(clock: Clock) -> None:
-    """In order, without what is refused, and as it is by then."""
+    """In order, without what is skipped, and as it is by then."""
     world = World()
     peer, socket, namespace = joined(world, "r")
     late = world.server.late("/a", "late", left_of(1_030_000), clock, ends_at_ms=1_030_000)
     over = world.server.late("/a", "over", left_of(1_001_000), clock, ends_at_ms=1_001_000)
-    socket.hold(lambda unit: unit.size < 100)
+    socket.hold()
     namespace.emit("a", rooms=["r"])
     namespace.emit("x" * 100, rooms=["r"])
     world.server.emit_late(late, ["r"])
     world.server.emit_late(over, ["r"])
     assert peer.heard() == []
     clock.now_ms += 10_000
-    socket.release()
+    socket.release(lambda unit: unit.size > 100)
     socket.release()
     namespace.emit("b", rooms=["r"])
     assert peer.heard() == ['2/a,["a"]', '2/a,["late",20000]', '2/a,["b"]']
@@ -139,7 +139,7 @@ def test_a_held_socket_that_leaves_is_not_released() -> None:
     """Nothing is sent to it any more."""
     world = World()
     peer, socket, namespace = joined(world, "r")
-    socket.hold(lambda unit: True)
+    socket.hold()
     namespace.emit("a", rooms=["r"])
     peer.say("1/a,")
     socket.emit("b")
@@ -153,7 +153,7 @@ def test_a_held_socket_for_which_too_much_waits_is_sent_away() -> None:
         world = World()
         world.registry.options = EngineOptions(max_queue_bytes=limit)
         peer, socket, _ = joined(world)
-        socket.hold(lambda unit: True)
+        socket.hold()
         for _ in range(12):
             socket.emit("x" * 100)
         assert (peer.transport.ended == ["fail"]) is gone
