@@ -113,16 +113,16 @@ class Socket:
         For an application that first has to send what came earlier. What waits is bounded like the
         queue of a session: a client for whom too much does is sent away to come back.
         """
-        self._held = []
+        held: list[Outgoing] = []
+        self._held = held
         room = self.client.session.options.max_queue_bytes or float("inf")
 
         def wait(unit: Outgoing) -> None:
             nonlocal room
-            if self._held is not None:
-                room -= unit.size
-                self._held.append(unit)
-                if room < 0:
-                    self.client.evict(CloseReason.SLOW_CLIENT)
+            room -= unit.size
+            held.append(unit)
+            if room < 0:
+                self.client.evict(CloseReason.SLOW_CLIENT)
 
         self.send = wait
 
