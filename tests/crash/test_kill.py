@@ -180,9 +180,9 @@ def _collect(ledger: Ledger, stock: list[tuple[str, StockClient]], node: Running
             return
         if time.monotonic() > deadline:
             import json
-            for u in unheard[:5]: print(u, json.dumps(node.backend.call("GET", f"/v1/messages/{u.id}")[1]))
-            for d,c in stock: print(d, *[(e.name,e.args) if e.name!='dropcode' else '.' for e in c.events() if e.name not in ('received',)][-60:], sep='\n')
-            print(node.log()[-3000:])
+            for u in [x for x in unheard if not _is_expired(node, x.id)][:5]: print(u, json.dumps(node.backend.call("GET", f"/v1/messages/{u.id}")[1]))
+            for d,c in stock: print(d, *[(e.name,e.args) if e.name!='dropcode' else '.' for e in c.events() if e.name not in ('received',)][-40:], sep='\n')
+            print(node.log()[-1500:])
             assert 0
         time.sleep(0.2)
 
