@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
+from zope.interface import implementer
 
 from .access.credentials import from_authorization
 from .access.interfaces import ANY_STREAMER, Key, KeyKind, StoreUnavailable
 from .access.keys import KeyRing
+from .engineio.interfaces import ITimed, IWheel
 from .replay import Replay
 from .rewards.delivery import Delivery
 from .rewards.interfaces import Device, IMessageStore
@@ -37,6 +39,35 @@ class Connection:
     """The device of a client that named none: the same in all namespaces."""
 
 
+@implementer(ITimed)
+class KeyEnd:
+    """The date of a key that a socket was let in by: then its client has to come back with a better one."""
+
+    __slots__ = ("_ends_at_ms", "_now_ms", "_socket", "_wheel", "bucket", "due")
+
+    def __init__(
+        self, ends_at_ms: int, socket: Socket, wheel: IWheel, now_ms: Callable[[], int]
+    ) -> None:
+        self.bucket = 0
+        self._ends_at_ms = ends_at_ms
+        self._socket = socket
+        self._wheel = wheel
+        self._now_ms = now_ms
+        self.due = wheel.now() + self._left_s()
+
+    def _left_s(self) -> float:
+        return (self._ends_at_ms - self._now_ms()) / 1000
+
+    def expire(self, now: float) -> None:
+        """See :class:`.engineio.interfaces.ITimed`. The date is the wall clock's, which may have been set."""
+        left_s = self._left_s()
+        if left_s > 0:
+            self.due = now + left_s
+            self._wheel.file(self)
+        else:
+            self._socket.client.evict()
+
+
 class Audience:
     """The hooks of every namespace: who may join, and what happens to who has."""
 
@@ -46,12 +77,14 @@ class Audience:
         store: IMessageStore,
         delivery: Delivery,
         replay: Replay,
+        wheel: IWheel,
         now_ms: Callable[[], int],
     ) -> None:
         self._keys = keys
         self._store = store
         self._delivery = delivery
         self._replay = replay
+        self._wheel = wheel
         self._now_ms = now_ms
 
     def attend(self, namespace: Namespace) -> None:
@@ -64,12 +97,16 @@ class Audience:
     def connected(self, socket: Socket) -> None:
         """Bring a socket that was let in up to date."""
         if socket.user is not None:
+            if socket.user.ends is not None:
+                self._wheel.file(socket.user.ends)
             self._delivery.connected(socket)
             self._replay.begin(socket)
 
     def disconnected(self, socket: Socket, _reason: str) -> None:
         """Forget a socket that is gone."""
         if socket.user is not None:
+            if socket.user.ends is not None:
+                self._wheel.discard(socket.user.ends)
             self._delivery.disconnected(socket)
 
     async def admit(self, socket: Socket, auth: Mapping[str, Any]) -> None:
@@ -106,7 +143,10 @@ class Audience:
         if streamer is None:
             raise _invalid("streamer", "a gateway key's client names its streamer")
         device = await self._device(key, streamer, _named("device", socket, auth), connection)
-        socket.user = Member(device, key.groups)
+        ends = None
+        if key.expires_at_ms is not None:
+            ends = KeyEnd(key.expires_at_ms, socket, self._wheel, self._now_ms)
+        socket.user = Member(device, key.groups, ends)
         socket.join(EVERYBODY, streamer_room(streamer), *map(group_room, key.groups))
 
     async def _device(

@@ -6,6 +6,7 @@ import attrs
 
 from .access.interfaces import KeyKind, Right, StoredKey
 from .access.key_text import new_key
+from .errors import StartError
 from .settings.model import Settings
 
 STREAMER = "demo"
@@ -51,7 +52,8 @@ class FirstKeys:
     def show(self, settings: Settings) -> None:
         """Print both to the terminal, with a client and a call that are ready to be pasted.
 
-        To the real standard output: ``sys.stdout`` may be the log, where no key belongs.
+        To the real standard output: ``sys.stdout`` may be the log, where no key belongs. Raises
+        :class:`.errors.StartError` when there is nobody to show them to.
         """
         text = _TEXT.format(
             backend=self.backend,
@@ -60,18 +62,29 @@ class FirstKeys:
             path=settings.path,
             namespace=next((name for name in settings.namespaces if name != "/"), "/"),
         )
-        if sys.__stdout__ is not None:
-            sys.__stdout__.write(text)
-            sys.__stdout__.flush()
+        terminal = sys.__stdout__
+        if terminal is None:
+            raise StartError("the first keys cannot be shown (no standard output): set backend_key")
+        try:
+            terminal.write(text)
+            terminal.flush()
+        except OSError as error:
+            raise StartError(
+                f"the first keys cannot be shown ({error}): set backend_key"
+            ) from error
 
 
 def base_url(description: str) -> str:
     """Return the URL at which this machine reaches an endpoint, as well as its string tells."""
     kind, _, rest = description.removeprefix("haproxy:").partition(":")
     scheme = "https" if kind in ("ssl", "tls") else "http"
-    parts = rest.split(":")
-    port = next(
-        (part.removeprefix("port=") for part in parts if part.removeprefix("port=").isdigit()),
-        "8080",
-    )
-    return f"{scheme}://127.0.0.1:{port}"
+    port, host = "8080", "127.0.0.1"
+    for part in rest.replace("\\:", "\0").split(":"):
+        name, has_name, value = part.rpartition("=")
+        if name == "port" or (not has_name and value.isdigit()):
+            port = value
+        elif name == "interface" and value not in ("", "0.0.0.0"):  # noqa: S104
+            host = value.replace("\0", ":")
+    if ":" in host:
+        host = "[::1]" if host == "::" else f"[{host}]"
+    return f"{scheme}://{host}:{port}"

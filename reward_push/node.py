@@ -12,6 +12,7 @@ from twisted.application.strports import service as listen_on
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
@@ -86,7 +87,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     delivery = Delivery(server, store, receipts, _now_ms)
     scheduler = Scheduler(store, delivery, reactor, _now_ms, flush=receipts.flush)
     replay = Replay(store, receipts, delivery, _now_ms)
-    audience = Audience(keys, store, delivery, replay, _now_ms)
+    audience = Audience(keys, store, delivery, replay, wheel, _now_ms)
     for name in settings.namespaces:
         audience.attend(server.namespace(name))
     registry = Registry(engine, wheel, server.open_client, settings.node_id)
@@ -135,6 +136,8 @@ class Node(MultiService):
     longer ready, no handshakes, schedule, clients sent away, ports, receipts, store, wheel.
     """
 
+    _log = Logger()
+
     def __init__(
         self,
         store: SQLiteStore,
@@ -161,7 +164,7 @@ class Node(MultiService):
         """Listen. Raises :class:`StartError` when a port cannot be had."""
         try:
             super().privilegedStartService()
-        except CannotListenError as error:
+        except (CannotListenError, OSError, OverflowError) as error:
             raise StartError(f"listen: {error}") from error
 
     def startService(self) -> None:
@@ -184,7 +187,11 @@ class Node(MultiService):
         self._resource.draining = True
         await self._scheduler.stop()
         for session in self._registry:
-            session.evict(CloseReason.SHUTTING_DOWN)
+            try:
+                session.evict(CloseReason.SHUTTING_DOWN)
+            except Exception:
+                # Whatever it is: the store has to be closed.
+                self._log.failure("a client could not be sent away")
         await super().stopService()
         if self._maintenance.running:
             self._maintenance.stop()
@@ -236,8 +243,9 @@ def _first_keys(settings: Settings) -> tuple[StoredKey, ...]:
         if settings.backend_key is not None or store.any_keys():
             return ()
         first = FirstKeys.make(_now_ms())
-        store.add_keys(first.stored)
+        # Shown before they are kept: keys that nobody has seen would be lost for ever.
         first.show(settings)
+        store.add_keys(first.stored)
     # What goes into ":memory:" is gone by now; a file has it.
     return first.stored if settings.store.path == ":memory:" else ()
 

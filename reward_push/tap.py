@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from types import TracebackType
 from typing import Any, NoReturn
@@ -106,12 +106,22 @@ def makeService(options: Options) -> IService:
 
         reactor: Any = installed
         service: IService = build_node(settings, reactor)
+        _give_store_away(settings.store.path, options.parent or {})
     except StartError as error:
         raise SystemExit(str(error)) from None
     _show_start_errors_as_one_line()
     if settings.log_format is LogFormat.JSON:
         return log_in_json(service, options.parent or {}, reactor.callFromThread)
     return service
+
+
+def _give_store_away(path: str, twistd: Mapping[str, Any]) -> None:
+    """Let the user that twistd is going to change to (``--uid``, ``--gid``) own the store's files."""
+    uid, gid = twistd.get("uid"), twistd.get("gid")
+    if uid is not None or gid is not None:
+        for suffix in ("", "-lock", "-wal", "-shm"):
+            if os.path.exists(path + suffix):
+                os.chown(path + suffix, -1 if uid is None else uid, -1 if gid is None else gid)
 
 
 def _show_start_errors_as_one_line() -> None:

@@ -34,9 +34,9 @@ LAYERS: dict[str, set[str]] = {
     "api": {"rewards", "access", "ops"},
     "replay": {"engineio.outgoing", "socketio", "access", "rewards"},
     "presence": {"engineio", "socketio", "rewards"},
-    "audience": {"socketio", "access", "rewards", "replay"},
+    "audience": {"engineio.interfaces", "socketio", "access", "rewards", "replay"},
     "settings": {"engineio.options", "errors"},
-    "first_keys": {"access", "settings"},
+    "first_keys": {"access", "errors", "settings"},
     "node": {"*"},
     "tap": {"*"},
 }

@@ -142,8 +142,9 @@ class Session:
         transport = self.transport
         if transport is not None:
             self._drop_candidate()
-            transport.fail()
+            # Before anything is written: the end of a poll may bring the connection's next request.
             self._end(reason)
+            transport.fail()
 
     # What a transport tells (ISession).
 
@@ -379,18 +380,18 @@ class Session:
     def _leave(self, transport: ITransport, last: Outgoing, reason: CloseReason) -> None:
         """End now: a WebSocket by its close, a poll that is held by ``last``."""
         self._drop_candidate()
+        # Before anything is written: the end of a poll may bring the connection's next request.
+        self._end(reason)
         if transport.name == "websocket":
             transport.close()
         elif transport.writable:
             transport.send((last,))
-        self._end(reason)
 
     def _end(self, reason: CloseReason) -> None:
-        if self.transport is not None:
-            handler = self.handler
-            self._forget()
-            if handler is not None:
-                handler.closed(reason)
+        handler = self.handler
+        self._forget()
+        if handler is not None:
+            handler.closed(reason)
 
     def _forget(self) -> None:
         self._advance(Event.CLOSED)

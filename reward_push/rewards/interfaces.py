@@ -84,7 +84,7 @@ class Kept:
     record: MessageRecord
     """The very record handed in when it was new, else the earlier one with today's state and receipts."""
     superseded: tuple[Ended, ...] = ()
-    """Live messages that a new, live one has replaced. One of them may have come in the same call: then it
+    """Live messages that a new, live or done one has replaced. One of them may have come in the same call: then it
     was over before it was ever sent, and whoever delivers leaves it out."""
 
 
@@ -143,7 +143,7 @@ class IMessageStore(Interface):
     def accept(records: Sequence[MessageRecord]) -> "Deferred[list[Kept]]":
         """Commit each record whose id is not known yet, all in one transaction, in order.
 
-        Records come as ``scheduled``, ``live`` or ``done``. A live one with ``replace`` ends
+        Records come as ``scheduled``, ``live`` or ``done``. A live or done one with ``replace`` ends
         (``cancelled``, reason ``replaced``) every other live message of equal namespace, audience and
         ``replace``; so of two in one call the second supersedes the first. An id that comes twice is
         new once.
@@ -163,7 +163,7 @@ class IMessageStore(Interface):
 
         One whose end is not after ``now_ms`` becomes ``expired``. One without an end becomes
         ``expired`` when it was due before ``missed_before_ms`` (no node ran), else ``done``. All
-        others become ``live``, and supersede as in :meth:`accept`.
+        others become ``live``. What becomes live or done supersedes as in :meth:`accept`.
         """
 
     def expire(now_ms: int, limit: int) -> "Deferred[list[Ended]]":

@@ -1,5 +1,7 @@
 """Who a connected socket is to the domain."""
 
+from typing import Any
+
 import attrs
 
 from .interfaces import Device
@@ -11,6 +13,8 @@ class Member:
 
     device: Device
     groups: tuple[str, ...] = ()
+    ends: Any = None
+    """What will end the socket's right to be there, if anything; the audience's own."""
 
     @property
     def streamer(self) -> str:

@@ -41,7 +41,7 @@ def accept(
         [
             (record.message, record.message.created_at_ms)
             for name, record in kept.items()
-            if record.state is State.LIVE and name not in earlier
+            if record.state is not State.SCHEDULED and name not in earlier
         ],
     )
     answers: list[list[Kept]] = []

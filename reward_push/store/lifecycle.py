@@ -123,15 +123,22 @@ def _claim(connection: sqlite3.Connection, call: Claim) -> list[Due]:
             for each in moves
         ]
     live.move(connection, moves)
-    newcomers = [
-        (each.live_no, row.seq, row.record.message)
-        for row, each in zip(rows, moves, strict=True)
-        if each.live_no is not None
-    ]
-    live.enter(connection, newcomers)
+    messages = [row.record.message for row in rows]
+    live.enter(
+        connection,
+        [
+            (each.live_no, each.seq, message)
+            for message, each in zip(messages, moves, strict=True)
+            if each.live_no is not None
+        ],
+    )
     superseded = live.supersede(
         connection,
-        [(message, max(call.now_ms, message.deliver_at_ms)) for _, _, message in newcomers],
+        [
+            (message, max(call.now_ms, message.deliver_at_ms))
+            for message, each in zip(messages, moves, strict=True)
+            if each.state in (State.LIVE, State.DONE)
+        ],
     )
     return [
         Due(

@@ -95,29 +95,29 @@ def supersede(
 ) -> dict[str, tuple[Ended, ...]]:
     """End what each newcomer replaces, its predecessors in this call among them.
 
-    A newcomer is a live message, in its row already, with the time at which it became live. Returns what
-    ended by the newcomer's id.
+    A newcomer is a message that became live or done, in its row already, with the time at which it did.
+    Returns what ended by the newcomer's id.
     """
-    at_ms = {message.id: at for message, at in newcomers if message.replace is not None}
-    slots = {one: None for message, _ in newcomers if (one := slot(message)) is not None}
+    slots = {message.id: of for message, _ in newcomers if (of := slot(message)) is not None}
     holders: dict[bytes | None, list[Row]] = {}
-    for row in map(read, gather_for(connection, _HOLDERS, [(each,) for each in slots])):
-        holders.setdefault(slot(row.record.message), []).append(row)
+    own: dict[str, Row] = {}
+    wanted = [(each,) for each in dict.fromkeys(slots.values())]
+    for row in map(read, gather_for(connection, _HOLDERS, wanted)):
+        message = row.record.message
+        if message.id in slots:
+            own[message.id] = row
+        else:
+            holders.setdefault(slot(message), []).append(row)
     endings: list[Ending] = []
     by: list[str] = []
-    for rows in holders.values():
-        rows.sort(key=lambda row: row.live_no or 0)
-        waiting: list[Row] = []
-        for row in rows:
-            newcomer = row.record.message.id
-            if newcomer in at_ms:
-                endings += [
-                    Ending(each, State.CANCELLED, Reason.REPLACED, at_ms[newcomer])
-                    for each in waiting
-                ]
-                by += [newcomer] * len(waiting)
-                waiting = []
-            waiting.append(row)
+    for message, at_ms in newcomers:
+        if message.id not in slots:
+            continue
+        before = holders.pop(slots[message.id], [])
+        endings += [Ending(each, State.CANCELLED, Reason.REPLACED, at_ms) for each in before]
+        by += [message.id] * len(before)
+        if message.id in own:  # It is live; one without an end has gone by already.
+            holders[slots[message.id]] = [own[message.id]]
     superseded: dict[str, tuple[Ended, ...]] = {}
     for newcomer, ended in zip(by, end(connection, endings), strict=True):
         superseded[newcomer] = (*superseded.get(newcomer, ()), ended)

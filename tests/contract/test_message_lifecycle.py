@@ -317,21 +317,25 @@ async def test_of_several_that_are_due_at_once_each_replaces_the_one_before(stor
     """After an outage. What is over already replaces nothing."""
     posted = [
         scheduled(f"m{n}", deliver_at_ms=DUE + n, expires_at_ms=end, replace="code")
-        for n, end in enumerate([END, END, 2_050, END])
+        for n, end in enumerate([END, END, 2_050, END, None, None])
     ]
     await store.accept(posted[::-1])
-    dues = await store.claim(2_100, 2_100, 2_100, 10)
+    dues = await store.claim(2_100, 2_100, 0, 10)
     assert [(due.record.message.id, due.record.state) for due in dues] == [
         ("m0", State.LIVE),
         ("m1", State.LIVE),
         ("m2", State.EXPIRED),
         ("m3", State.LIVE),
+        ("m4", State.DONE),
+        ("m5", State.DONE),
     ]
     assert [[each.record.message.id for each in due.superseded] for due in dues] == [
         [],
         ["m0"],
         [],
         ["m1"],
+        ["m3"],
+        [],
     ]
     states = [each.state for each in await kept(store, "m0", "m1", "m2", "m3")]
-    assert states == [State.CANCELLED, State.CANCELLED, State.EXPIRED, State.LIVE]
+    assert states == [State.CANCELLED, State.CANCELLED, State.EXPIRED, State.CANCELLED]

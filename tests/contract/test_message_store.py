@@ -158,11 +158,19 @@ async def test_message_that_differs_in_one_of_them_replaces_nothing(store, chang
     assert [each.state for each in await kept(store, "old", "new")] == [State.LIVE] * 2
 
 
-@pytest.mark.parametrize("state", [State.SCHEDULED, State.DONE])
 @ensureDeferred
-async def test_only_live_messages_replace(store, state):
+async def test_message_without_an_end_replaces_and_is_not_replaced(store):
     await store.accept([code("old")])
-    await accept(store, code("new", state))
+    done, later = code("done", State.DONE), code("later")
+    answers = await store.accept([done, later])
+    assert [[each.record.message.id for each in it.superseded] for it in answers] == [["old"], []]
+    assert await kept(store, "done", "later") == [done, later]
+
+
+@ensureDeferred
+async def test_scheduled_message_replaces_nothing_yet(store):
+    await store.accept([code("old")])
+    await accept(store, code("new", State.SCHEDULED))
     assert (await kept(store, "old"))[0].state is State.LIVE
 
 

@@ -104,8 +104,7 @@ class Load:
                     status, answer = self._backend.call("POST", "/v1/messages/batch", body)
                     assert status == 200, (status, answer)
                     results = [
-                        (each["status"], each.get("message") or each)
-                        for each in answer["results"]
+                        (each["status"], each.get("message") or each) for each in answer["results"]
                     ]
                 break
             except (OSError, http.client.HTTPException, json.JSONDecodeError):

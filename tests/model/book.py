@@ -397,9 +397,14 @@ class Book:
         reasons = fate.reasons
         took = message.once and level == Level.ACKED and fate.id in plugin.ever_acked
         had = fate.id in plugin.had and (fate.id, plugin) not in self._unproven
-        if fate.long_over and reasons and had and not took and not plugin.told.get(fate.id, set()) & reasons:
+        if (
+            fate.long_over
+            and reasons
+            and had
+            and not took
+            and not plugin.told.get(fate.id, set()) & reasons
+        ):
             if not (fate.endless and fate.state is State.DONE):
                 self.fail(f"{fate.id} is {fate.state}, and {plugin} was not told")
         if plugin.told.get(fate.id, set()) - reasons:
             self.fail(f"{plugin} was told {plugin.told[fate.id]} of {fate.id}: {fate.state}")
-

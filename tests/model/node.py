@@ -78,7 +78,9 @@ class Node:
             self.store, self.delivery, clock, now_ms, flush=self.receipts.flush
         )
         replaying = Replay(self.store, self.receipts, self.delivery, now_ms)
-        audience = Audience(KeyRing(self.store, now_ms), self.store, self.delivery, replaying, now_ms)
+        audience = Audience(
+            KeyRing(self.store, now_ms), self.store, self.delivery, replaying, self.wheel, now_ms
+        )
         namespaces = ("/", NAMESPACE)
         for name in namespaces:
             audience.attend(self.server.namespace(name))

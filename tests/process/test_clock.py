@@ -1,6 +1,6 @@
 """The machine's wall clock is set while a node runs."""
 
-import threading
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +13,12 @@ from ..swarm import Device, Heard, Swarm
 HEARTBEATS = ("--ping-interval", "0.5", "--ping-timeout", "0.5")
 OBSERVED_S = 2.0
 """Two heartbeats and their time-outs."""
+
+UPGRADE = (
+    b"GET /websockets/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+    b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 
 STEPPED = """
 import os, time
@@ -59,11 +65,10 @@ def test_nothing_is_early_or_lost_and_nobody_is_dropped(
     monkeypatch.delenv("PYTHONPATH", raising=False)
     clock = Clock(tmp_path, monkeypatch)
     heard: list[str] = []
-    came = threading.Event()
 
     def hear(event: Heard) -> bool:
-        heard.append(event.argument["id"])
-        came.set()
+        if event.event == "dropcode":
+            heard.append(event.argument["id"])
         return True
 
     with RunningNode(tmp_path, *HEARTBEATS) as node:
@@ -82,3 +87,21 @@ def test_nothing_is_early_or_lost_and_nobody_is_dropped(
             clock.step(301)
             wait_for(lambda: sorted(heard) == ["now", "soon"])
             assert device.joins == 1
+
+
+def test_timers_go_on_when_the_clock_is_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that does not answer its ping is dropped in time, not minutes later."""
+    clock = Clock(tmp_path, monkeypatch)
+    with (
+        RunningNode(tmp_path, *HEARTBEATS) as node,
+        socket.create_connection(("127.0.0.1", node.port), timeout=10) as silent,
+    ):
+        silent.sendall(UPGRADE)
+        received = silent.recv(1000)
+        assert received.startswith(b"HTTP/1.1 101 ")
+        clock.step(-600)
+        # It gets a close frame; as it does not answer that either, the connection is cut.
+        while b"\x88" not in received:
+            received = silent.recv(1000)

@@ -181,3 +181,32 @@ def test_the_log_can_be_json(tmp_path: Path, started: list[Process]) -> None:
     lines = [json.loads(line) for line in (said + rest).splitlines() if line.startswith("{")]
     assert any("EdgeSite starting" in line["message"] for line in lines)
     assert "a-backend-key" not in said + rest
+
+
+def test_first_keys_that_cannot_be_shown_are_not_kept(
+    tmp_path: Path, started: list[Process]
+) -> None:
+    """The next start shows some."""
+    command = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "reward-push"]
+    with open("/dev/full", "w") as full:
+        refused = subprocess.run(
+            command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert refused.returncode == 1
+    assert "the first keys cannot be shown" in refused.stderr
+    again = Process(tmp_path)
+    started.append(again)
+    assert len(set(KEY.findall(again.read_until("EdgeSite starting on")))) == 2
+
+
+@pytest.mark.parametrize("listen", ["unix:/nonexistent/x.sock", "tcp:-1"])
+def test_an_endpoint_that_cannot_listen_is_one_line(
+    tmp_path: Path, started: list[Process], listen: str
+) -> None:
+    """Whatever is wrong with it."""
+    node = Process(tmp_path, "--listen", listen)
+    started.append(node)
+    status, out, err = node.refused()
+    assert status == 1
+    assert "Traceback" not in out + err
+    assert err.startswith("reward-push: listen")

@@ -82,7 +82,15 @@ class Node:
         self.devices: Any = Devices()
         self.recorder: Any = Recorder()
         ring = KeyRing(self.keys, lambda: NOW_MS)
-        audience = Audience(ring, self.devices, self.recorder, self.recorder, lambda: NOW_MS)
+        self.now_ms = NOW_MS
+        audience = Audience(
+            ring,
+            self.devices,
+            self.recorder,
+            self.recorder,
+            self.world.wheel,
+            lambda: self.now_ms,
+        )
         for name in ("/", "/a", "/b"):
             audience.attend(self.world.server.namespace(name))
 
@@ -290,3 +298,21 @@ def test_who_has_joined_is_brought_up_to_date_and_followed(node: Node) -> None:
         ("acked", "7"),
         ("disconnected", "/a"),
     ]
+
+
+def test_a_socket_ends_with_its_key(node: Node) -> None:
+    """Its client comes back, and is told then. Only the wall clock counts; who has left is forgotten."""
+    ends = NOW_MS + 60_000
+    stays, leaves, free = (
+        node.peer(V4, "ApiKey " + node.keys.make(expires_at_ms=at)) for at in (ends, ends, None)
+    )
+    for peer in (stays, leaves, free):
+        peer.say("0/a,")
+    leaves.say("1/a,")
+    node.now_ms += 59_000
+    node.world.wheel.advance(60)
+    assert not stays.gone
+    node.now_ms += 1_000
+    node.world.wheel.advance(1)
+    assert stays.transport.ended == ["fail"]
+    assert (leaves.gone, free.gone) == (False, False)

@@ -728,8 +728,11 @@ def test_no_payload_holds_more_packets_than_clients_decode() -> None:
 
 
 def test_a_transport_that_reports_its_loss_while_it_is_closed_is_heard_once() -> None:
-    """One exit, whoever comes through it first."""
-    for end in ("evict", "leave"):
+    """The session is over before anything is written: whoever calls back finds its end."""
+    for end, reason in (
+        ("evict", CloseReason.FORCED_CLOSE),
+        ("leave", CloseReason.TRANSPORT_CLOSE),
+    ):
         world = World("websocket")
         lose = lambda world=world: world.session.transport_lost(world.transport)  # noqa: E731
         world.transport.close = world.transport.fail = lose  # type: ignore[method-assign]
@@ -737,7 +740,31 @@ def test_a_transport_that_reports_its_loss_while_it_is_closed_is_heard_once() ->
             world.session.evict(CloseReason.FORCED_CLOSE)
         else:
             world.session.received(world.transport, CLOSE)
-        assert world.heard == ["opened", CloseReason.TRANSPORT_CLOSE]
+        assert world.heard == ["opened", reason]
+
+
+@pytest.mark.parametrize("end", ["evict", "leave", "broken", "close"])
+def test_a_websocket_that_comes_while_the_last_poll_is_answered_finds_no_session(end: str) -> None:
+    """With pipelining, the end of a poll brings the connection's next request at once."""
+    world = World()
+    world.transport.poll(world.session)
+    late = FakeTransport("websocket")
+
+    def upgrade(*_: object) -> None:
+        world.transport.writable = False
+        world.session.transport_opened(late)
+
+    world.transport.send = world.transport.fail = upgrade  # type: ignore[method-assign]
+    if end == "evict":
+        world.session.evict(CloseReason.FORCED_CLOSE)
+    elif end == "leave":
+        world.session.received(world.transport, CLOSE)
+    elif end == "close":
+        world.session.close(CloseReason.FORCED_CLOSE)
+    else:
+        world.session.transport_broken(world.transport, CloseReason.PARSE_ERROR)
+    assert late.ended == ["close"]
+    assert world.gone
 
 
 def test_an_upgrade_may_take_for_ever_when_its_limit_is_off() -> None:

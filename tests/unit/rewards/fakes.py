@@ -349,7 +349,7 @@ class MemoryStore:
         message, state = row.record.message, row.record.state
         if state is State.LIVE:
             row.live_number = self._next()
-        if message.replace is None or state is not State.LIVE:
+        if message.replace is None or state not in (State.LIVE, State.DONE):
             return ()
         return tuple(
             self._end(other, Event.SUPERSEDE, now_ms, Reason.REPLACED)

@@ -360,12 +360,12 @@ def test_receipts_are_flushed_before_anything_is_superseded(bench):
     assert bench.store.calls == ["accept", "flush", "accept"]
 
 
-def test_what_has_no_end_never_becomes_live_and_supersedes_nothing(bench):
+def test_what_has_no_end_supersedes_too(bench):
     bench.publish(body("a", ttl_ms=500, replace="now"))
     bench.publish(body("b", replace="now"))
-    assert bench.delivery.log == ["a", "b"]
-    bench.publish(body("c", ttl_ms=500, replace="now"))
-    assert bench.delivery.log == ["a", "b", "c", "-a"]
+    assert bench.delivery.log == ["a", "b", "-a"]
+    bench.publish(body("c", replace="now"))
+    assert bench.delivery.log == ["a", "b", "-a", "c"]
 
 
 def test_only_the_last_of_a_batch_with_one_replace_is_shown(bench):

@@ -52,7 +52,7 @@ class Model:
                 continue
             entry = self._entries[record.message.id] = Entry(record)
             superseded = ()
-            if record.state is State.LIVE:
+            if record.state is not State.SCHEDULED:
                 superseded = self._enter(entry, record.message.created_at_ms)
             kept.append(Kept(record, superseded))
         return kept
@@ -165,13 +165,15 @@ class Model:
             late = not endless or message.deliver_at_ms < missed_before_ms
             state = State.EXPIRED if late else State.DONE
             entry.record = attrs.evolve(entry.record, state=state, ended_at_ms=at_ms)
-            return Due(entry.now())
+            superseded = () if late else self._enter(entry, at_ms)
+            return Due(entry.now(), superseded)
         entry.record = attrs.evolve(entry.record, state=State.LIVE)
         return Due(entry.now(), self._enter(entry, at_ms))
 
     def _enter(self, entry, at_ms):
-        self._live_no += 1
-        entry.live_no = self._live_no
+        if entry.record.state is State.LIVE:
+            self._live_no += 1
+            entry.live_no = self._live_no
         mine = entry.record.message
         if mine.replace is None:
             return ()
