@@ -175,10 +175,10 @@ def _collect(ledger: Ledger, stock: list[tuple[str, StockClient]], node: Running
             for each in messages[taken[device] :]:
                 ledger.hear(device, each)
             taken[device] = len(messages)
-        unheard = ledger.unheard()
-        if all(_is_expired(node, each.id) for each in unheard):
+        missing = [each for each in ledger.unheard() if not _is_expired(node, each.id)]
+        if not missing:
             return
-        assert time.monotonic() < deadline, f"neither heard nor expired: {unheard[:5]}"
+        assert time.monotonic() < deadline, f"neither heard nor expired: {missing[:5]}"
         time.sleep(0.2)
 
 

@@ -148,6 +148,12 @@ class Plugin:
             self.connection.transport, Packet(PacketType.MESSAGE, text)
         )
 
+    def beat(self) -> None:
+        """Send the client's own heartbeat, where it is for the client to do."""
+        connection = self.connection
+        if self.revision is not V4 and connection is not None and not connection.has_ended:
+            connection.session.received(connection.transport, Packet(PacketType.PING, ""))
+
     def lose(self) -> Connection:
         """Be cut off, without reading what is on its way."""
         connection, self.connection = self.connection, None
@@ -158,9 +164,6 @@ class Plugin:
         """Read all there is, answering pings and polling on; notice the end of the connection."""
         connection = self.connection
         assert connection is not None
-        if self.revision is not V4 and not connection.has_ended:
-            # The client's own heartbeat.
-            connection.session.received(connection.transport, Packet(PacketType.PING, ""))
         while True:
             self._take(connection, heard)
             if connection.has_ended:

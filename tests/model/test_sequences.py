@@ -209,6 +209,10 @@ class Histories(RuleBasedStateMachine):
     @rule(who=WHO)
     def read(self, who: int) -> None:
         plugin = self.plugins[who]
+        plugin.beat()
+        self.take(plugin)
+
+    def take(self, plugin: Plugin) -> None:
         if plugin.connection is not None:
             plugin.read(self.book.heard)
 
@@ -332,14 +336,26 @@ class Histories(RuleBasedStateMachine):
             if turn == SETTLE_TURNS - 1:
                 self.ask_for_all(self.book.glance)
             self.times.advance(SETTLE_TURN_MS, self.node.store.settle)
-            for who, plugin in enumerate(self.plugins):
-                self.drain(who)
-                if plugin.connection is not None:
-                    plugin.read(self.book.heard)
+            for plugin in self.plugins:
+                plugin.beat()
+            while self.somebody_reads():
+                self.node.store.settle()
         self.node.store.settle()
         self.look(since_ms)
         self.book.check_slots()
         self.book.check_endless()
+
+    def somebody_reads(self) -> bool:
+        """Let everybody read; return whether there was anything."""
+        before = [self.payloads_read(plugin) for plugin in self.plugins]
+        for who, plugin in enumerate(self.plugins):
+            self.drain(who)
+            self.take(plugin)
+        return before != [self.payloads_read(plugin) for plugin in self.plugins]
+
+    @staticmethod
+    def payloads_read(plugin: Plugin) -> int:
+        return plugin.connection.payloads_read if plugin.connection else 0
 
     def look(self, since_ms: int = 0) -> None:
         """Compare every message with what is known of it."""
