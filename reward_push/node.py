@@ -86,7 +86,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     receipts = ReceiptBuffer(store, reactor)
     delivery = Delivery(server, store, receipts, _now_ms)
     scheduler = Scheduler(store, delivery, reactor, _now_ms, flush=receipts.flush)
-    replay = Replay(store, receipts, delivery, _now_ms)
+    replay = Replay(store, receipts, delivery, scheduler.holds, _now_ms)
     audience = Audience(keys, store, delivery, replay, wheel, _now_ms)
     for name in settings.namespaces:
         audience.attend(server.namespace(name))

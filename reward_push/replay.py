@@ -2,7 +2,8 @@
 
 While it lasts the socket is held: what is broadcast to it meanwhile waits, and follows when the last page
 has been written, but for messages that were in the pages, too. So nothing falls between: what the last
-page was read too early for is broadcast after that.
+page was read too early for is broadcast after that. And nothing comes twice: what the schedule still
+holds is left to its broadcast.
 """
 
 from collections.abc import Callable
@@ -30,11 +31,14 @@ class Replay:
         store: IMessageStore,
         receipts: ReceiptBuffer,
         delivery: Delivery,
+        is_held: Callable[[str], bool],
         now_ms: Callable[[], int],
     ) -> None:
+        """``is_held`` tells by its id whether the schedule has yet to deliver a live message."""
         self._store = store
         self._receipts = receipts
         self._delivery = delivery
+        self._is_held = is_held
         self._now_ms = now_ms
 
     def begin(self, socket: Socket) -> None:
@@ -74,8 +78,9 @@ class Replay:
             )
             if socket.connected:
                 for message in page.messages:
-                    self._delivery.resend(message, socket)
-                    replayed.add(message.id)
+                    if not self._is_held(message.id):
+                        self._delivery.resend(message, socket)
+                        replayed.add(message.id)
             cursor = page.cursor
             if cursor is None:
                 return

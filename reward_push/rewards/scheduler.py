@@ -132,6 +132,10 @@ class Scheduler:
             # It has superseded others all the same.
             self._revoke_all(due.superseded)
 
+    def holds(self, message_id: str) -> bool:
+        """Whether the message was claimed and waits here for its moment: it will be delivered then."""
+        return message_id in self._claimed
+
     def trouble(self) -> str | None:
         """Return why the schedule stands still, or ``None``."""
         return None if self._reason is None else f"the schedule waits for the store: {self._reason}"

@@ -77,7 +77,7 @@ class Node:
         self.scheduler = Scheduler(
             self.store, self.delivery, clock, now_ms, flush=self.receipts.flush
         )
-        replaying = Replay(self.store, self.receipts, self.delivery, now_ms)
+        replaying = Replay(self.store, self.receipts, self.delivery, self.scheduler.holds, now_ms)
         audience = Audience(
             KeyRing(self.store, now_ms), self.store, self.delivery, replaying, self.wheel, now_ms
         )

@@ -86,7 +86,14 @@ class Node:
         self.clock = Clock()
         self.receipts = ReceiptBuffer(self.store, self.clock)
         self.delivery = Delivery(self.world.server, self.store, self.receipts, lambda: self.now_ms)
-        self.replay = Replay(self.store, self.receipts, self.delivery, lambda: self.now_ms)
+        self.scheduled: set[str] = set()
+        self.replay = Replay(
+            self.store,
+            self.receipts,
+            self.delivery,
+            self.scheduled.__contains__,
+            lambda: self.now_ms,
+        )
         self.namespace = self.world.server.namespace("/a")
         self.namespace.acked = self.delivery.acked
 
@@ -374,6 +381,15 @@ def test_what_was_missed_comes_before_anything_newer(node: Node) -> None:
     assert shown == ["old", "a", "b", "c", "volatile", "due after the page was read", "d"]
     assert [asked[4] for asked in node.store.asked] == [None, 7]
     assert node.store.asked[0][:4] == (1, "/a", (EVERYBODY, streamer_room("s")), NOW_MS)
+
+
+def test_what_the_schedule_holds_is_left_to_its_broadcast(node: Node) -> None:
+    """Else it would come twice to who connects at its very moment."""
+    node.store.pages = [Missed((message("a"), message("b")), None)]
+    node.scheduled.add("b")
+    peer = node.plugin(1, replay=True)
+    node.delivery.deliver(message("b"))
+    assert [args[1]["id"] for _, args in events(peer)] == ["a", "b"]
 
 
 def test_a_device_that_named_none_is_owed_nothing(node: Node) -> None:
