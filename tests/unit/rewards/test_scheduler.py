@@ -317,6 +317,17 @@ def test_a_scheduled_message_that_is_cancelled_is_never_delivered(world):
     assert world.log == ["-a"]
 
 
+def test_what_is_claimed_is_held_until_it_is_delivered(world):
+    """Live in the store already: a replay has to know."""
+    world.post("a", delay_ms=100, ttl_ms=100)
+    held = []
+    for ms in (79, 1, 19, 1):
+        world.advance(ms)
+        held.append(world.scheduler.holds("a"))
+    assert held == [False, True, True, False]
+    assert world.log == ["a"]
+
+
 def test_a_claimed_message_that_is_cancelled_in_its_last_milliseconds_is_dropped(world):
     world.post("a", delay_ms=100, ttl_ms=100)
     world.post("b", delay_ms=100, ttl_ms=100)
