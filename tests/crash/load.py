@@ -16,6 +16,7 @@ from tests.running_node import Backend, message
 from .ledger import Ledger, Posted
 
 RETRY_S = 0.02
+PATIENCE_S = 60.0
 BATCH = 5
 
 
@@ -94,6 +95,7 @@ class Load:
         return self._ledger.post(Posted(body, audience.devices))
 
     def _post(self, messages: Sequence[Posted]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
                 if len(messages) == 1:
@@ -109,6 +111,9 @@ class Load:
                 break
             except (OSError, http.client.HTTPException, json.JSONDecodeError):
                 # Whether it was accepted nobody knows; the id tells them apart.
+                if time.monotonic() > deadline:
+                    # The node does not come back: the test has failed already, and waits for this thread.
+                    raise
                 self.retries += 1
                 time.sleep(RETRY_S)
         for posted, (status, answer) in zip(messages, results, strict=True):

@@ -17,7 +17,8 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 import pytest
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.python.failure import Failure
 
 from reward_push.rewards.interfaces import Level
 from reward_push.store.sqlite import SQLiteStore
@@ -34,6 +35,8 @@ ROUNDS = int(os.environ.get("REWARD_PUSH_CRASH_ROUNDS", "10"))
 SEED = int(os.environ.get("REWARD_PUSH_SEED", "1"))
 LONGEST_LIFE_S = 1.2
 PATIENCE_S = 30.0
+STORE_CALLS = 1_000
+"""How many questions a store is asked at once: it refuses more than it can keep."""
 
 STOCK = [(JS_4, WEBSOCKET), (JS_2, POLLING), (PYTHON_5, WEBSOCKET)]
 """Stock clients: how each is called, and how it connects."""
@@ -54,18 +57,28 @@ class Store:
 
     def committed(self, message_ids: list[str]) -> list[tuple[str, str]]:
         """The (message, device) whose receipt says ``delivered`` or ``acked``."""
-        found: list[Any] = []
-        asked = [self._store.get(each) for each in message_ids]
-        gatherResults(asked).addCallback(found.append)
-        while not found:
-            call, *args = self._calls.get(timeout=PATIENCE_S)
-            call(*args)
+        records: list[Any] = []
+        for start in range(0, len(message_ids), STORE_CALLS):
+            batch = message_ids[start : start + STORE_CALLS]
+            records += self._wait(gatherResults([self._store.get(each) for each in batch]))
         return [
             (record.message.id, row.name)
-            for record, rows in filter(None, found[0])
+            for record, rows in filter(None, records)
             for row in rows
             if row.level >= Level.DELIVERED
         ]
+
+    def _wait(self, asked: Deferred[list[Any]]) -> list[Any]:
+        """Make the store's calls back until ``asked`` has its result; raise its failure."""
+        results: list[Any] = []
+        failures: list[Failure] = []
+        asked.addCallbacks(results.append, failures.append)
+        while not results and not failures:
+            call, *args = self._calls.get(timeout=PATIENCE_S)
+            call(*args)
+        for each in failures:
+            each.raiseException()
+        return list(results[0])
 
     def close(self) -> None:
         """Close the copy."""
