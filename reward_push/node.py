@@ -36,7 +36,7 @@ from .settings.model import HttpSettings, Settings
 from .socketio.decoder import Decoder, Limits
 from .socketio.server import Server
 from .store.errors import StoreError
-from .store.sqlite import SQLiteStore, open_store
+from .store.sqlite.store import SQLiteStore, open_store
 from .transports.cors import Origins
 from .transports.interfaces import IBodyPolicy, IUpload
 from .transports.options import SiteOptions

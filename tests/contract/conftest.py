@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import pytest_twisted
 
-from reward_push.store.sqlite import SQLiteStore
+from reward_push.store.sqlite.store import SQLiteStore
 
 
 @pytest_twisted.async_yield_fixture(params=["file", "memory"])

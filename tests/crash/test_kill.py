@@ -21,7 +21,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.failure import Failure
 
 from reward_push.rewards.interfaces import Level
-from reward_push.store.sqlite import SQLiteStore
+from reward_push.store.sqlite.store import SQLiteStore
 from tests.clients.pool import ClientPool
 from tests.clients.setups import JS_2, JS_4, POLLING, PYTHON_5, WEBSOCKET, Client
 from tests.clients.stock_client import StockClient

@@ -19,7 +19,7 @@ from reward_push.rewards.publisher import Publisher
 from reward_push.rewards.receipts import ReceiptBuffer
 from reward_push.rewards.scheduler import Scheduler
 from reward_push.socketio.server import Server
-from reward_push.store.sqlite import open_store
+from reward_push.store.sqlite.store import open_store
 from reward_push.transports.wheel import Wheel
 
 from .stepped import FILE, SteppedStore

@@ -13,7 +13,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from reward_push.store.sqlite import SQLiteStore
+from reward_push.store.sqlite.store import SQLiteStore
 
 PATIENCE_S = 30.0
 FILE = "store.sqlite3"

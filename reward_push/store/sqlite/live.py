@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import attrs
 
-from ..rewards.interfaces import Ended, Reason
-from ..rewards.message import Message, State
-from ..rewards.rooms import rooms_of
+from ...rewards.interfaces import Ended, Reason
+from ...rewards.message import Message, State
+from ...rewards.rooms import rooms_of
 from . import counters
 from .records import COLUMNS, Row, read, slot
 from .statements import gather_for, write

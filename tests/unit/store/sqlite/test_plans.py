@@ -10,7 +10,7 @@ import pytest
 
 from reward_push.rewards.interfaces import Level, Receipt
 from reward_push.rewards.message import TO_ALL, Audience, AudienceKind, State
-from reward_push.store import (
+from reward_push.store.sqlite import (
     accept,
     devices,
     keys,
@@ -22,7 +22,7 @@ from reward_push.store import (
     records,
     replay,
 )
-from reward_push.store.database import MEMORY, Database
+from reward_push.store.sqlite.database import MEMORY, Database
 
 from .samples import record
 

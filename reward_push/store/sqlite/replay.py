@@ -8,8 +8,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ..rewards.interfaces import Missed, OwedRevoke, Reason
-from ..rewards.message import Message, message_from_json
+from ...rewards.interfaces import Missed, OwedRevoke, Reason
+from ...rewards.message import Message, message_from_json
 from .statements import gather_for, write
 
 _MISSED = """

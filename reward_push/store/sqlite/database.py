@@ -7,8 +7,8 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 
-from ..access.interfaces import StoreUnavailable
-from .errors import StoreError, primary_code
+from ...access.interfaces import StoreUnavailable
+from ..errors import StoreError, primary_code
 from .schema import check, migrate
 
 MEMORY = ":memory:"

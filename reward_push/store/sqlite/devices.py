@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import attrs
 
-from ..access.interfaces import StoreUnavailable
+from ...access.interfaces import StoreUnavailable
 from . import counters
 from .statements import gather_for, write
 

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from ..rewards.interfaces import Reason
-from ..rewards.message import (
+from ...rewards.interfaces import Reason
+from ...rewards.message import (
     Audience,
     AudienceKind,
     Message,

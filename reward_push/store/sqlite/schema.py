@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from .errors import StoreError
+from ..errors import StoreError
 
 APPLICATION_ID = 0x72507368
 """SQLite's ``application_id`` of our files: ``rPsh``."""

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from reward_push.rewards.interfaces import Level, Receipt
 from reward_push.rewards.message import TO_ALL, Audience, AudienceKind, State
-from reward_push.store.batch import Lane
-from reward_push.store.sqlite import SQLiteStore
+from reward_push.store.sqlite.batch import Lane
+from reward_push.store.sqlite.store import SQLiteStore
 
 from .invariants import check
 from .model import Model

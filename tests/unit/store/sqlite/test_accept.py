@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reward_push.rewards.message import Audience, AudienceKind, State
-from reward_push.store.accept import accept, settle
-from reward_push.store.schema import migrate
+from reward_push.store.sqlite.accept import accept, settle
+from reward_push.store.sqlite.schema import migrate
 
 from .samples import record
 

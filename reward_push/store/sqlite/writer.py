@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 
-from ..access.interfaces import StoreUnavailable
+from ...access.interfaces import StoreUnavailable
 from .batch import Lane, Operation, Outcome, Work, run
 from .database import Database
 

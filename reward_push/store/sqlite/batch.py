@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 from twisted.internet.defer import Deferred
 
-from ..access.interfaces import StoreUnavailable
-from .errors import primary_code
+from ...access.interfaces import StoreUnavailable
+from ..errors import primary_code
 
 Work = Callable[[sqlite3.Connection, Sequence[Any]], Sequence[Any]]
 """Does one thing for several arguments, inside a transaction, and returns one result for each, in order.

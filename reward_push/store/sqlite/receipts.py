@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ..rewards.interfaces import Level, Receipt
+from ...rewards.interfaces import Level, Receipt
 from .statements import gather_for, write
 
 _MESSAGES = """

@@ -8,12 +8,12 @@ import pytest
 
 from reward_push.rewards.interfaces import Kept
 from reward_push.rewards.message import MessageRecord, Receipts, State
-from reward_push.store import schema
-from reward_push.store.accept import accept
 from reward_push.store.errors import StoreError
-from reward_push.store.lists import PageOf, get, page
-from reward_push.store.prune import Pruning, prune
-from reward_push.store.schema import APPLICATION_ID, SCHEMA_VERSION, check, migrate
+from reward_push.store.sqlite import schema
+from reward_push.store.sqlite.accept import accept
+from reward_push.store.sqlite.lists import PageOf, get, page
+from reward_push.store.sqlite.prune import Pruning, prune
+from reward_push.store.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION, check, migrate
 
 
 @pytest.fixture

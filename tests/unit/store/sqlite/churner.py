@@ -13,7 +13,7 @@ from twisted.internet.defer import ensureDeferred, gatherResults
 from reward_push.rewards.interfaces import Level, Receipt
 from reward_push.rewards.message import State
 from reward_push.rewards.rooms import rooms_of
-from reward_push.store.sqlite import SQLiteStore
+from reward_push.store.sqlite.store import SQLiteStore
 
 from .samples import record
 

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from reward_push.access.interfaces import StoreUnavailable
-from reward_push.store.database import MEMORY, Database
 from reward_push.store.errors import StoreError
-from reward_push.store.schema import SCHEMA_VERSION
+from reward_push.store.sqlite.database import MEMORY, Database
+from reward_push.store.sqlite.schema import SCHEMA_VERSION
 
 NOBODY = 65534
 
 HOLDER = """
 import sys
-from reward_push.store.sqlite import open_store
+from reward_push.store.sqlite.store import open_store
 with open_store(sys.argv[1]):
     print("open", flush=True)
     sys.stdin.read()

@@ -6,7 +6,7 @@ import sys
 from twisted.internet import reactor
 
 from reward_push.access.interfaces import Key, KeyKind, StoredKey
-from reward_push.store.sqlite import SQLiteStore
+from reward_push.store.sqlite.store import SQLiteStore
 
 from .samples import record
 

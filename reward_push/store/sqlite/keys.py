@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from ..access.interfaces import Key, KeyExists, KeyKind, Right, StoredKey
+from ...access.interfaces import Key, KeyExists, KeyKind, Right, StoredKey
 from .statements import gather_for
 
 _INSERT = """

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import attrs
 
-from ..rewards.interfaces import Agenda, Due, Ended, Level, Reason
-from ..rewards.message import MessageRecord, State
+from ...rewards.interfaces import Agenda, Due, Ended, Level, Reason
+from ...rewards.message import MessageRecord, State
 from . import live
 from .live import Ending, Move
 from .receipts import Step, advance

@@ -11,9 +11,9 @@ from reward_push.access.interfaces import KeyExists, KeyKind, StoreUnavailable
 from reward_push.access.key_text import new_key
 from reward_push.rewards.interfaces import Kept
 from reward_push.rewards.message import State
-from reward_push.store.batch import Lane
 from reward_push.store.errors import StoreError
-from reward_push.store.sqlite import PRUNED_MESSAGES, SQLiteStore, open_store
+from reward_push.store.sqlite.batch import Lane
+from reward_push.store.sqlite.store import PRUNED_MESSAGES, SQLiteStore, open_store
 
 from .samples import Inbox, record
 
@@ -125,7 +125,7 @@ def test_keys_given_to_the_store_are_there_in_memory_and_once_on_disk(path):
 
 
 def test_full_disk_at_the_first_start_is_told_in_one_line(path, monkeypatch):
-    from reward_push.store import keys
+    from reward_push.store.sqlite import keys
 
     def full(connection, stored):
         connection.execute("PRAGMA max_page_count = 1")

@@ -4,8 +4,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..rewards.interfaces import DeviceReceipt, Level, Page
-from ..rewards.message import MessageRecord, State
+from ...rewards.interfaces import DeviceReceipt, Level, Page
+from ...rewards.message import MessageRecord, State
 from .devices import IDENTITY_MASK
 from .records import COLUMNS, find, read
 from .statements import gather

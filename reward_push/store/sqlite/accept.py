@@ -3,8 +3,8 @@
 import sqlite3
 from collections.abc import Sequence
 
-from ..rewards.interfaces import Kept
-from ..rewards.message import MessageRecord, State
+from ...rewards.interfaces import Kept
+from ...rewards.message import MessageRecord, State
 from . import live
 from .records import find, streamers_of, values
 from .statements import write

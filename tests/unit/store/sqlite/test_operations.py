@@ -6,10 +6,10 @@ import pytest
 from reward_push.access.interfaces import StoreUnavailable
 from reward_push.rewards.interfaces import Agenda, Level, OwedRevoke, Reason, Receipt
 from reward_push.rewards.message import TO_ALL, State
-from reward_push.store import devices, doorway
-from reward_push.store.batch import Operation, run
-from reward_push.store.prune import Pruning, prune
-from reward_push.store.sqlite import SQLiteStore
+from reward_push.store.sqlite import devices, doorway
+from reward_push.store.sqlite.batch import Operation, run
+from reward_push.store.sqlite.prune import Pruning, prune
+from reward_push.store.sqlite.store import SQLiteStore
 
 from .invariants import check
 from .samples import Inbox, record
@@ -458,7 +458,7 @@ def test_pruned_message_leaves_its_id_and_its_device_free(rig):
 
 
 def test_page_of_a_state_looks_at_a_bounded_part_of_a_streamer_s_messages(rig, monkeypatch):
-    from reward_push.store import lists
+    from reward_push.store.sqlite import lists
 
     monkeypatch.setattr(lists, "SCANNED", 10)
     rig.get(rig.store.accept([message(f"m{n}") for n in range(45)]))

@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from ..access.interfaces import IKeyStore, StoredKey, StoreUnavailable
-from ..rewards.interfaces import (
+from ...access.interfaces import IKeyStore, StoredKey, StoreUnavailable
+from ...rewards.interfaces import (
     Agenda,
     Device,
     DeviceReceipt,
@@ -24,7 +24,7 @@ from ..rewards.interfaces import (
     Page,
     Receipt,
 )
-from ..rewards.message import MessageRecord, State
+from ...rewards.message import MessageRecord, State
 from . import accept, keys, lifecycle, lists, probe, prune, receipts, replay
 from .batch import Lane, Work
 from .database import Database

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from reward_push.store.sqlite import open_store
+from reward_push.store.sqlite.store import open_store
 
 from .invariants import check
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 FILE_SIZE_LIMIT = """
 import json, resource, signal, sys
 from reward_push.access.interfaces import StoreUnavailable
-from reward_push.store.sqlite import SQLiteStore
-from tests.unit.store.samples import Inbox, record
+from reward_push.store.sqlite.store import SQLiteStore
+from tests.unit.store.sqlite.samples import Inbox, record
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 inbox = Inbox()
@@ -70,7 +70,7 @@ def test_all_that_was_confirmed_is_there_after_a_kill(tmp_path, lines):
     """And what was posted together is there as a whole or not at all."""
     path = tmp_path / "store.sqlite3"
     crasher = subprocess.Popen(
-        [sys.executable, "-m", "tests.unit.store.crasher", str(path)],
+        [sys.executable, "-m", "tests.unit.store.sqlite.crasher", str(path)],
         stdout=subprocess.PIPE,
         cwd=ROOT,
     )
@@ -106,7 +106,7 @@ def test_messages_receipts_and_devices_agree_after_each_of_several_kills(tmp_pat
     path = tmp_path / "store.sqlite3"
     for start, lines in enumerate((1, 10, 37, 100, 250, 500, 1_000)):
         churner = subprocess.Popen(
-            [sys.executable, "-m", "tests.unit.store.churner", str(path), str(start)],
+            [sys.executable, "-m", "tests.unit.store.sqlite.churner", str(path), str(start)],
             stdout=subprocess.PIPE,
             cwd=ROOT,
         )
