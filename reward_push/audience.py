@@ -17,6 +17,7 @@ from .access.interfaces import ANY_STREAMER, Key, KeyKind, StoreUnavailable
 from .access.keys import KeyRing
 from .engineio.interfaces import ITimed, IWheel
 from .replay import Replay
+from .rewards.acknowledgements import Acknowledgements
 from .rewards.delivery import Delivery
 from .rewards.interfaces import Device, IMessageStore
 from .rewards.member import Member
@@ -76,6 +77,7 @@ class Audience:
         keys: KeyRing,
         store: IMessageStore,
         delivery: Delivery,
+        acknowledgements: Acknowledgements,
         replay: Replay,
         wheel: IWheel,
         now_ms: Callable[[], int],
@@ -83,6 +85,7 @@ class Audience:
         self._keys = keys
         self._store = store
         self._delivery = delivery
+        self._acknowledgements = acknowledgements
         self._replay = replay
         self._wheel = wheel
         self._now_ms = now_ms
@@ -92,7 +95,7 @@ class Audience:
         namespace.admit = self.admit
         namespace.connected = self.connected
         namespace.disconnected = self.disconnected
-        namespace.acked = self._delivery.acked
+        namespace.acked = self._acknowledgements.acked
 
     def connected(self, socket: Socket) -> None:
         """Bring a socket that was let in up to date."""

@@ -28,10 +28,13 @@ from .first_keys import FirstKeys
 from .ops.health import Health
 from .presence import Presence
 from .replay import Replay
+from .rewards.acknowledgements import Acknowledgements
 from .rewards.delivery import Delivery
+from .rewards.news import LocalNews
 from .rewards.publisher import Publisher
 from .rewards.receipts import ReceiptBuffer
-from .rewards.scheduler import Scheduler
+from .rewards.scheduler import CLAIM_AHEAD_MS, Scheduler
+from .rewards.waiting import Waiting
 from .settings.model import HttpSettings, Settings
 from .socketio.decoder import Decoder, Limits
 from .socketio.server import Server
@@ -85,9 +88,12 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     )
     receipts = ReceiptBuffer(store, reactor)
     delivery = Delivery(server, store, receipts, _now_ms)
-    scheduler = Scheduler(store, delivery, reactor, _now_ms, flush=receipts.flush)
-    replay = Replay(store, receipts, delivery, scheduler.holds, _now_ms)
-    audience = Audience(keys, store, delivery, replay, wheel, _now_ms)
+    waiting = Waiting(delivery, reactor, _now_ms)
+    news = LocalNews(waiting, delivery)
+    scheduler = Scheduler(store, news, waiting, reactor, _now_ms, flush=receipts.flush)
+    acknowledgements = Acknowledgements(delivery, receipts, store, news, _now_ms)
+    replay = Replay(store, receipts, delivery, waiting.holds, _now_ms)
+    audience = Audience(keys, store, delivery, acknowledgements, replay, wheel, _now_ms)
     for name in settings.namespaces:
         audience.attend(server.namespace(name))
     registry = Registry(engine, wheel, server.open_client, settings.node_id)
@@ -100,7 +106,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     health.watch(receipts.trouble)
     api = build_api(
         publisher=Publisher(
-            store, delivery, scheduler, _now_ms, settings.namespaces, flush=receipts.flush
+            store, news, scheduler, _now_ms, settings.namespaces, flush=receipts.flush
         ),
         store=store,
         flush=receipts.flush,
@@ -123,7 +129,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         body_timeout_s=http.body_timeout_s,
     )
     site = build_site(root, options, root, reactor)
-    node = Node(store, scheduler, receipts, registry, resource, health, wheel, reactor)
+    node = Node(store, scheduler, waiting, receipts, registry, resource, health, wheel, reactor)
     for description in settings.listen:
         listen_on(with_backlog(description), site, reactor).setServiceParent(node)
     return node
@@ -142,6 +148,7 @@ class Node(MultiService):
         self,
         store: SQLiteStore,
         scheduler: Scheduler,
+        waiting: Waiting,
         receipts: ReceiptBuffer,
         registry: Registry,
         resource: EngineResource,
@@ -152,6 +159,7 @@ class Node(MultiService):
         super().__init__()
         self._store = store
         self._scheduler = scheduler
+        self._waiting = waiting
         self._receipts = receipts
         self._registry = registry
         self._resource = resource
@@ -186,6 +194,7 @@ class Node(MultiService):
         self._health.draining()
         self._resource.draining = True
         await self._scheduler.stop()
+        await self._waiting.stop(CLAIM_AHEAD_MS / 1000)
         for session in self._registry:
             try:
                 session.evict(CloseReason.SHUTTING_DOWN)

@@ -1,4 +1,4 @@
-"""What a device has missed: written on every connect, before anything newer.
+"""What a device has missed: written on every connect, before anything newer, and when a node was deaf.
 
 While it lasts the socket is held: what is broadcast to it meanwhile waits, and follows when the last page
 has been written, but for messages that were in the pages, too. So nothing falls between: what the last
@@ -8,8 +8,9 @@ holds is left to its broadcast.
 
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from .access.interfaces import StoreUnavailable
 from .rewards.delivery import Delivery
@@ -33,32 +34,68 @@ class Replay:
         delivery: Delivery,
         is_held: Callable[[str], bool],
         now_ms: Callable[[], int],
+        *,
+        hears: Callable[[Socket], Deferred[None]] = lambda _socket: succeed(None),
     ) -> None:
-        """``is_held`` tells by its id whether the schedule has yet to deliver a live message."""
+        """``is_held`` tells by its id whether the schedule has yet to deliver a live message.
+
+        ``hears`` fires once this node hears of every message for a socket that becomes live from then on.
+        It fails with ``StoreUnavailable``.
+        """
         self._store = store
         self._receipts = receipts
         self._delivery = delivery
         self._is_held = is_held
         self._now_ms = now_ms
+        self._hears = hears
+        self._under_way: dict[Socket, list[Deferred[None]]] = {}
+        """Sockets that are being brought up to date, and who wants that to be done once more."""
 
     def begin(self, socket: Socket) -> None:
         """``socket`` has just joined its namespace."""
-        socket.hold()
-        Deferred.fromCoroutine(self._bring(socket))
+        started = Deferred.fromCoroutine(self._bring(socket, None))
+        started.addErrback(self._send_away, socket)
 
-    async def _bring(self, socket: Socket) -> None:
+    def heal(self, socket: Socket) -> Deferred[None]:
+        """Bring ``socket``, which is connected, up to date: the node may not have heard of everything for it.
+
+        Fires when that is done, or the socket is gone; fails with ``StoreUnavailable``.
+        """
+        again = self._under_way.get(socket)
+        if again is not None:
+            done: Deferred[None] = Deferred()
+            again.append(done)
+            return done
+        age_s = socket.namespace.server.wheel.now() - socket.joined_at
+        return Deferred.fromCoroutine(self._bring(socket, self._now_ms() - int(age_s * 1000)))
+
+    async def _bring(self, socket: Socket, since_ms: int | None) -> None:
+        """Bring ``socket`` up to date, once more for those who have asked for it meanwhile.
+
+        On a failure a socket that was connected before goes on as it was.
+        """
+        self._under_way[socket] = []
+        socket.hold()
         replayed: set[str] = set()
+        failed = True
         try:
+            await self._hears(socket)
             await self._revokes(socket)
-            await self._messages(socket, replayed)
-        except StoreUnavailable:
-            # It comes again, and finds what it missed when the store is back.
-            socket.client.evict()
-        except Exception:
-            self._log.failure("a replay failed")
-            socket.client.evict()
-        else:
-            socket.release(lambda unit: self._delivery.id_of(unit.tracker) in replayed)
+            await self._messages(socket, replayed, since_ms)
+            failed = False
+        finally:
+            again = self._under_way.pop(socket)
+            if not failed or since_ms is not None:
+                socket.release(lambda unit: self._delivery.id_of(unit.tracker) in replayed)
+            if again:
+                healed = self.heal(socket) if socket.connected else succeed(None)
+                healed.addBoth(_tell_all, again)
+
+    def _send_away(self, failure: Failure, socket: Socket) -> None:
+        """It comes again, and finds what it missed when the store is back."""
+        if failure.check(StoreUnavailable) is None:
+            self._log.failure("a replay failed", failure)
+        socket.client.evict()
 
     async def _revokes(self, socket: Socket) -> None:
         device = socket.user.device
@@ -67,14 +104,20 @@ class Replay:
         for message_id, reason in await self._store.owed(device.number, socket.namespace.name):
             self._delivery.retell(message_id, reason, socket)
 
-    async def _messages(self, socket: Socket, replayed: set[str]) -> None:
+    async def _messages(self, socket: Socket, replayed: set[str], since_ms: int | None) -> None:
         device, namespace = socket.user.device, socket.namespace.name
         # The store reads in order: it knows of all receipts until now before it looks for what is missing.
         self._receipts.flush()
         cursor = None
         while socket.connected:
             page = await self._store.missed(
-                device.number, namespace, socket.rooms, self._now_ms(), cursor, PAGE
+                device.number,
+                namespace,
+                socket.rooms,
+                self._now_ms(),
+                cursor,
+                PAGE,
+                since_ms,
             )
             if socket.connected:
                 for message in page.messages:
@@ -87,3 +130,8 @@ class Replay:
             taken: Deferred[None] = Deferred()
             socket.client.session.when_idle(lambda taken=taken: taken.callback(None))  # type: ignore[misc]
             await taken
+
+
+def _tell_all(result: object, waiters: list[Deferred[None]]) -> None:
+    for waiter in waiters:
+        waiter.callback(result)  # type: ignore[arg-type]

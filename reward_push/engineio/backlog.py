@@ -1,5 +1,6 @@
 """What waits for a client that cannot take more right now, with its bound."""
 
+from .interfaces import ITracker
 from .options import EngineOptions
 from .outgoing import Outgoing
 
@@ -45,6 +46,10 @@ class Backlog:
         """Put ``unit`` behind what waits already."""
         self._units.append(unit)
         self.size += unit.size
+
+    def holds(self, tracker: ITracker) -> bool:
+        """Whether a unit of ``tracker`` waits."""
+        return any(unit.tracker is tracker for unit in self._units)
 
     def slow_at(self, options: EngineOptions) -> float:
         """Return when the client counts as slow: too much waits, and nothing has moved for too long."""

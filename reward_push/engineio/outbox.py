@@ -79,6 +79,10 @@ class Outbox:
                     if unit.tracker is not None:
                         self._track(unit.tracker)
 
+    def holds(self, tracker: ITracker) -> bool:
+        """Whether a unit of ``tracker`` waits for the client."""
+        return self._backlog is not None and self._backlog.holds(tracker)
+
     def when_idle(self, call: Callable[[], object]) -> None:
         """Call ``call`` once nothing waits for the client, which may be at once; not after the end."""
         if self.transport is None:

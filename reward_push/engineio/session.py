@@ -104,6 +104,10 @@ class Session:
         elif unit.tracker is not None and self._outbox.wants_proof():
             self._sessions.await_proof(self)
 
+    def holds(self, tracker: ITracker) -> bool:
+        """Whether a unit of ``tracker`` waits for the client: it is on its way."""
+        return self._outbox.holds(tracker)
+
     def when_idle(self, call: Callable[[], object]) -> None:
         """Call ``call`` once nothing waits for the client, which may be at once; not after the end."""
         self._outbox.when_idle(call)

@@ -8,13 +8,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from twisted.internet.defer import maybeDeferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..engineio.interfaces import ITracker
 from ..socketio.interfaces import IBroadcaster
 from .instants import to_rfc3339
-from .interfaces import Ended, IDelivery, IMessageStore, Reason
+from .interfaces import IDelivery, IMessageStore, Reason, TakenBack
 from .member import Member
 from .message import Message
 from .receipts import ReceiptBuffer
@@ -168,10 +170,12 @@ class Delivery:
         return sent
 
     def resend(self, message: Message, socket: Any) -> None:
-        """Write a live message to one socket that has not had it."""
-        unit = self._live(message).event.unit()
+        """Write a live message to one socket that has not had it, unless it is on its way to it."""
+        live = self._live(message)
+        session = socket.client.session
+        unit = None if session.holds(live) else live.event.unit()
         if unit is not None:
-            socket.client.session.send(unit)
+            session.send(unit)
 
     def id_of(self, tracker: object) -> str | None:
         """Return the id of the message that ``tracker`` follows, if it follows one."""
@@ -195,63 +199,50 @@ class Delivery:
             del self._by_ack[live.ack_id]
         return live
 
-    # Acknowledgements.
+    def acknowledged(self, ack_id: int) -> LiveMessage | None:
+        """Return the message that an acknowledgement with ``ack_id`` is for; ``None``: none, or none any more."""
+        return self._by_ack.get(ack_id)
 
-    def acked(self, socket: Any, ack_id: int, _args: list[Any]) -> None:
-        """``socket`` has acknowledged. Nonsense, and ids of messages for others, are ignored."""
-        live = self._by_ack.get(ack_id)
-        if live is None or socket.user is None:
-            return
-        if live.namespace != socket.namespace.name or not any(
-            room in socket.rooms for room in live.rooms
-        ):
-            return
-        socket.client.session.proved_through(live)
-        device = socket.user.device.number
-        if not live.once:
-            self._receipts.acked(live.message_id, device, self._now_ms())
-            return
-        # The store judges who was first; it has to know before who had the message at all.
-        self._receipts.flush()
-        taken = self._store.take(live.message_id, device, self._now_ms())
-        taken.addCallback(self._taken, device)
-        taken.addErrback(self._not_taken, live.message_id)
+    # Taking back.
 
-    def _taken(self, ended: Ended | None, winner: int) -> None:
-        if ended is not None:
-            self._revoke(ended, but=winner)
+    def revoke(self, taken_back: TakenBack) -> None:
+        """See :class:`.interfaces.IDelivery`."""
+        message_id = taken_back.message_id
+        live = self._forget(message_id)
+        if live is not None and live.event is not None:
+            live.event.end()
+        # Devices it was written to so lately that the store did not count them yet.
+        devices = self._receipts.devices(message_id)
+        if taken_back.devices is not None:
+            self._tell(taken_back, devices.union(taken_back.devices))
+            return
+        self._tell(taken_back, devices)
+        here = self._broadcaster.members(taken_back.namespace, taken_back.rooms)
+        others = {socket.user.device.number for socket in here if socket.user is not None} - devices
+        if others:
+            had = maybeDeferred(self._store.had, message_id, others)
+            had.addCallback(lambda found: self._tell(taken_back, found))
+            # Where the store is away, named devices are told at their next connect.
+            had.addErrback(self._not_asked, message_id)
 
-    def _not_taken(self, failure: Any, message_id: str) -> None:
+    def _not_asked(self, failure: Failure, message_id: str) -> None:
         self._log.warn(
-            "an acknowledgement of {id} was not kept: {reason}",
+            "not everybody who had message {id} was told of its end: {reason}",
             id=message_id,
             reason=failure.getErrorMessage(),
         )
 
-    # Taking back.
-
-    def revoke(self, ended: Ended) -> None:
-        """See :class:`.interfaces.IDelivery`."""
-        self._revoke(ended)
-
-    def _revoke(self, ended: Ended, but: int | None = None) -> None:
-        message = ended.record.message
-        live = self._forget(message.id)
-        if live is not None and live.event is not None:
-            live.event.end()
-        # Devices it was written to so lately that the store did not count them yet.
-        devices = {*ended.devices, *self._receipts.devices(message.id)} - {but}
-        self._tell(message.id, message.namespace, ended.reason, devices)
-
-    def _tell(
-        self, message_id: str, namespace: str, reason: Reason, devices: Iterable[int | None]
-    ) -> None:
+    def _tell(self, taken_back: TakenBack, devices: Iterable[int]) -> None:
         unit: Any = None
         for number in devices:
-            for socket in self._sockets.get(number or 0, ()):
-                if socket.namespace.name == namespace:
+            if number == taken_back.but:
+                continue
+            for socket in self._sockets.get(number, ()):
+                if socket.namespace.name == taken_back.namespace:
                     if unit is None:
-                        unit = self._revocation(message_id, namespace, reason)
+                        unit = self._revocation(
+                            taken_back.message_id, taken_back.namespace, taken_back.reason
+                        )
                     socket.send(unit)
 
     def retell(self, message_id: str, reason: Reason, socket: Any) -> None:

@@ -5,7 +5,7 @@ only judge of a message's state. Calls take effect, and answer, in the order in 
 Times are epoch milliseconds of the store's clock; the caller hands in ``now_ms``.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
 from .message import Message, MessageRecord, State
+from .rooms import rooms_of
 
 
 class Level(IntEnum):
@@ -68,13 +69,36 @@ class DeviceReceipt(NamedTuple):
 
 
 @attrs.frozen
+class TakenBack:
+    """What sockets have to be told of a message that has ended."""
+
+    message_id: str
+    namespace: str
+    rooms: tuple[str, ...]
+    """Where those are who may have had it."""
+    reason: Reason
+    devices: tuple[int, ...] | None
+    """Devices that had it (``sent`` or more), by number; ``None``: too many to list, ask
+    :meth:`IMessageStore.had`."""
+    but: int | None = None
+    """The device that is not told: it took the message."""
+
+
+@attrs.frozen
 class Ended:
     """A message that has just ended early or by its time."""
 
     record: MessageRecord
     reason: Reason
-    devices: tuple[int, ...]
-    """Devices that had it (``sent`` or more) and are to be told, by number; not the one that took it."""
+    devices: tuple[int, ...] | None
+    """Devices that had it (``sent`` or more) and are to be told, by number; not the one that took it.
+    ``None``: too many to list."""
+
+    def taken_back(self, but: int | None = None) -> TakenBack:
+        """Return what sockets have to be told."""
+        message = self.record.message
+        rooms = rooms_of(message.to)
+        return TakenBack(message.id, message.namespace, rooms, self.reason, self.devices, but)
 
 
 @attrs.frozen
@@ -223,11 +247,17 @@ class IMessageStore(Interface):
         now_ms: int,
         cursor: int | None,
         limit: int,
+        since_ms: int | None = None,
     ) -> "Deferred[Missed]":
         """Live messages of ``namespace`` for any of ``rooms`` that ``device`` has not had.
 
-        Had is ``delivered`` or more. Only those with ``deliver_at`` <= ``now_ms`` < ``expires_at``.
+        Had is ``delivered`` or more; with ``since_ms`` also ``sent`` at or after that moment: on a
+        connection that still stands it is on its way. Only those with ``deliver_at`` <= ``now_ms`` <
+        ``expires_at``.
         """
+
+    def had(message_id: str, devices: Collection[int]) -> "Deferred[list[int]]":
+        """Those of ``devices`` that had a message (``sent`` or more), in no particular order."""
 
     def owed(device: int, namespace: str) -> "Deferred[list[OwedRevoke]]":
         """The revokes a device has not proved to have got. Only named devices are owed any."""
@@ -242,8 +272,21 @@ class IDelivery(Interface):
     def deliver(message: Message) -> int:
         """Write ``message`` to every connected socket it is for; return how many that were."""
 
-    def revoke(ended: Ended) -> None:
+    def revoke(taken_back: TakenBack) -> None:
         """Write ``revoke`` to every connected device that had the message, and write it to nobody more."""
+
+
+class INews(Interface):
+    """Told of everything that the store has done to messages, so that sockets hear of it."""
+
+    def live(message: Message) -> int:
+        """A message was accepted and is due now. Return how many sockets it was written to here."""
+
+    def due(dues: Sequence[Due]) -> None:
+        """Messages were claimed, up to a moment before they are due."""
+
+    def ended(ended: Iterable[Ended], but: int | None = None) -> None:
+        """Messages have ended. ``but``: the device that took it, and is not told."""
 
 
 class PresentSocket(NamedTuple):

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from .errors import ErrorCode, Refused
-from .interfaces import Ended, IDelivery, IMessageStore, Kept
+from .interfaces import Ended, IMessageStore, INews, Kept
 from .message import MessageRecord, State
 from .names import is_name
 from .parsing import MessageParser, too_late
@@ -28,9 +28,6 @@ class Schedule(Protocol):
 
     def note_end(self, expires_at_ms: int) -> None:
         """A message with an end became live."""
-
-    def cancelled(self, message_id: str) -> None:
-        """A message has ended early."""
 
 
 @attrs.frozen
@@ -76,7 +73,7 @@ class Publisher:
     def __init__(
         self,
         store: IMessageStore,
-        delivery: IDelivery,
+        news: INews,
         schedule: Schedule,
         now_ms: Callable[[], int],
         namespaces: Collection[str],
@@ -89,7 +86,7 @@ class Publisher:
         (:meth:`.receipts.ReceiptBuffer.flush`).
         """
         self._store = store
-        self._delivery = delivery
+        self._news = news
         self._schedule = schedule
         self._now_ms = now_ms
         self._parser = MessageParser(namespaces)
@@ -183,8 +180,8 @@ class Publisher:
                     outcomes.append(self._late(each, known.earlier))
                 else:
                     outcomes.append(self._outcome(each, next(stored).record, ends))
-            for ended in superseded:
-                self._revoke(ended)
+            if superseded:
+                self._told(superseded)
         self._line.popleft()
         if isinstance(known, Failure):
             turn.answer.errback(known)
@@ -227,7 +224,7 @@ class Publisher:
         if message.expires_at_ms is not None:
             self._schedule.note_end(message.expires_at_ms)
         try:
-            sent = self._delivery.deliver(message)
+            sent = self._news.live(message)
         except Exception:  # A fault of ours must not take the rest of a batch along.
             self._log.failure("message {id} was accepted, but not delivered", id=message.id)
             return record
@@ -262,7 +259,7 @@ class Publisher:
             raise no_message(message_id)
         record, ended = found
         if ended is not None:
-            self._revoke(ended)
+            self._told([ended])
         if record.state is not State.CANCELLED:
             raise Refused(
                 ErrorCode.CONFLICT,
@@ -270,12 +267,11 @@ class Publisher:
             )
         return record
 
-    def _revoke(self, ended: Ended) -> None:
-        self._schedule.cancelled(ended.record.message.id)
+    def _told(self, ended: Sequence[Ended]) -> None:
         try:
-            self._delivery.revoke(ended)
+            self._news.ended(ended)
         except Exception:
-            self._log.failure("message {id} was not revoked", id=ended.record.message.id)
+            self._log.failure("messages were not revoked")
 
 
 def no_message(message_id: str) -> Refused:

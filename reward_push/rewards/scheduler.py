@@ -1,28 +1,26 @@
-"""The schedule: wakes for the next message that is due and for the next that ends.
+"""The schedule: asks the store for what is due and for what has ended, just in time.
 
 Two clocks. What is due is decided by the wall clock alone, which may be stepped at any time and is read
-again at each wake; the reactor's clock, which must be a monotonic one, only wakes. Nothing is asked of
-the store at a fixed rate: it tells when it wants to be asked again. In memory is only what is about to
-be delivered.
+again at each wake; the reactor's clock, which must be a monotonic one, only wakes. The store tells when it
+wants to be asked again. Where others fill it, too, it is asked at a fixed rate besides.
 """
 
-from collections.abc import Callable, Iterable
-from heapq import heappop, heappush
+from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from .interfaces import Agenda, Due, Ended, IDelivery, IMessageStore
-from .message import State
+from .interfaces import Agenda, IMessageStore, INews
+from .waiting import Waiting
 
 LEAD_MS = 20
 """A message is claimed this early, so that the commit is over when it is due."""
 CLAIM_AHEAD_MS = 30
 """What is due by then is claimed along: at most a hundred commits a second."""
 CLAIM_LIMIT = 1_000
-"""Messages claimed, or ended, in one call. At most twice as many are held."""
+"""Messages claimed, or ended, in one call. At most twice as many wait for their moment."""
 MAX_SLEEP_S = 1.0
 """A wall clock that was stepped forward is noticed after this long."""
 RETRY_S = 0.25
@@ -30,11 +28,9 @@ RETRY_S = 0.25
 
 
 class Scheduler:
-    """Delivers scheduled messages at their moment, never early, and takes back those that have ended.
+    """Claims scheduled messages shortly before their moment, and ends those whose time is over.
 
-    What the store says has ended while it waited here for its last milliseconds is not delivered. So of
-    two messages with one ``replace`` that are due within ``CLAIM_AHEAD_MS`` only one may be shown: the
-    one that the store took last.
+    It tells the news and keeps nothing: what is claimed waits elsewhere (:class:`.waiting.Waiting`).
     """
 
     _log = Logger()
@@ -42,35 +38,40 @@ class Scheduler:
     def __init__(
         self,
         store: IMessageStore,
-        delivery: IDelivery,
+        news: INews,
+        waiting: Waiting,
         clock: IReactorTime,
         now_ms: Callable[[], int],
         *,
         flush: Callable[[], object] | None = None,
-        observe_lateness_ms: Callable[[int], object] | None = None,
         limit: int = CLAIM_LIMIT,
+        ask_every_s: float | None = None,
+        missed_grace_ms: int = 0,
     ) -> None:
         """``clock`` is monotonic, ``now_ms`` the wall clock in epoch milliseconds.
 
-        ``flush`` is called before messages are ended, so that the store knows who had them
-        (:meth:`.receipts.ReceiptBuffer.flush`). ``observe_lateness_ms`` is told of each delivery.
+        ``waiting`` is where claimed messages wait: no more are claimed while it is full. ``flush`` is called before
+        messages are ended, so that the store knows who had them (:meth:`.receipts.ReceiptBuffer.flush`).
+        ``ask_every_s``: how often the store is asked for its agenda, which others may have changed.
+        ``missed_grace_ms``: how long before the start of this node others may have been at work: what was
+        due then was not missed.
         """
         self._store = store
-        self._delivery = delivery
+        self._news = news
         self._clock = clock
         self._now_ms = now_ms
+        self._waiting = waiting
+        waiting.on_shown = self._arm
         self._flush = flush or (lambda: None)
-        self._observe = observe_lateness_ms or (lambda _lateness_ms: None)
         self._limit = limit
+        self._ask_every_s = ask_every_s
+        self._missed_grace_ms = missed_grace_ms
         self._running = False
         self._next_due_ms: int | None = None
         self._next_end_ms: int | None = None
         # Nothing due later than this was missed: a node ran. Earlier only by a wall clock set back.
         self._missed_before_ms = 0
-        self._claimed: dict[str, Due] = {}
-        self._queue: list[tuple[int, int, str]] = []
-        """A heap of ``(deliver_at, count, id)``; ids that are not in ``_claimed`` any more are passed."""
-        self._count = 0
+        self._asked_at_s = 0.0
         self._wake_call: IDelayedCall | None = None
         self._wake_at_s = 0.0
         self._asking = False
@@ -85,7 +86,7 @@ class Scheduler:
         While the store is away that waits, and so does everything. A stop fires it, too.
         """
         self._running = True
-        self._missed_before_ms = self._now_ms()
+        self._missed_before_ms = self._now_ms() - self._missed_grace_ms
         # What the store has is not known yet: ask.
         self._next_due_ms = self._next_end_ms = 0
         waiter: Deferred[None] = Deferred()
@@ -94,11 +95,7 @@ class Scheduler:
         return waiter
 
     def stop(self) -> "Deferred[None]":
-        """Claim nothing more; fire when what was claimed is delivered.
-
-        That takes as long as a call of the store that is under way and ``CLAIM_AHEAD_MS``. What is not
-        due then, because the wall clock was set back, is left to the replay after the next start.
-        """
+        """Claim nothing more; fire when a call of the store that is under way has been answered."""
         if not self._running and not self._stopped:
             return succeed(None)
         waiter: Deferred[None] = Deferred()
@@ -125,17 +122,6 @@ class Scheduler:
             self._next_end_ms = expires_at_ms
             self._arm()
 
-    def cancelled(self, message_id: str) -> None:
-        """The message has ended in the store: if it waits here, it is not delivered."""
-        due = self._claimed.pop(message_id, None)
-        if due is not None:
-            # It has superseded others all the same.
-            self._revoke_all(due.superseded)
-
-    def holds(self, message_id: str) -> bool:
-        """Whether the message was claimed and waits here for its moment: it will be delivered then."""
-        return message_id in self._claimed
-
     def trouble(self) -> str | None:
         """Return why the schedule stands still, or ``None``."""
         return None if self._reason is None else f"the schedule waits for the store: {self._reason}"
@@ -149,17 +135,22 @@ class Scheduler:
     def _wake(self) -> None:
         """Do what the time has come for. Called by the timer only, and at the start."""
         self._wake_call = None
-        self._deliver_due()
         if self._running and not self._asking and self._clock.seconds() >= self._pause_until_s:
             now_ms = self._clock_read()
             due = _is_by(self._next_due_ms, now_ms + LEAD_MS) and self._has_room()
             over = _is_by(self._next_end_ms, now_ms)
-            if due or over:
+            if due or over or self._regular_s() <= 0:
                 self._ask(now_ms, due=due, over=over)
         self._arm()
 
+    def _regular_s(self) -> float:
+        """Return in how many seconds the store is to be asked whatever is known of it."""
+        if self._ask_every_s is None:
+            return float("inf")
+        return self._asked_at_s + self._ask_every_s - self._clock.seconds()
+
     def _has_room(self) -> bool:
-        return len(self._claimed) < self._limit
+        return len(self._waiting) < self._limit
 
     def _arm(self) -> None:
         """Set the timer for the next thing to do."""
@@ -176,24 +167,23 @@ class Scheduler:
 
     def _delay_s(self, now_ms: int) -> float | None:
         """Return in how many seconds to look again; ``None``: not by ourselves."""
-        delays_s = []
-        if self._queue:
-            delays_s.append((self._queue[0][0] - now_ms) / 1000)
-        if self._running and not self._asking:
-            # Until the store has answered nothing is asked; its answer arms the timer.
-            asks = []
-            if self._next_due_ms is not None and self._has_room():
-                asks.append((self._next_due_ms - LEAD_MS - now_ms) / 1000)
-            if self._next_end_ms is not None:
-                asks.append((self._next_end_ms - now_ms) / 1000)
-            if asks:
-                pause_s = self._pause_until_s - self._clock.seconds()
-                delays_s.append(max(pause_s, min(asks)))
-        return min(MAX_SLEEP_S, max(0.0, min(delays_s))) if delays_s else None
+        if not self._running or self._asking:
+            return None  # Until the store has answered nothing is asked; its answer arms the timer.
+        asks = [self._regular_s()]
+        if self._next_due_ms is not None and self._has_room():
+            asks.append((self._next_due_ms - LEAD_MS - now_ms) / 1000)
+        if self._next_end_ms is not None:
+            asks.append((self._next_end_ms - now_ms) / 1000)
+        soonest_s = min(asks)
+        if soonest_s == float("inf"):
+            return None
+        pause_s = self._pause_until_s - self._clock.seconds()
+        return min(MAX_SLEEP_S, max(0.0, pause_s, soonest_s))
 
     def _ask(self, now_ms: int, *, due: bool, over: bool) -> None:
         """Ask the store in one go, which it commits in one go; its answers come in this order."""
         self._asking = True
+        self._asked_at_s = self._clock.seconds()
         self._flush()
         asked: list[Deferred[None]] = []
         if due:
@@ -204,26 +194,12 @@ class Scheduler:
                 self._missed_before_ms,
                 self._limit,
             )
-            asked.append(claim.addCallback(self._take))
+            asked.append(claim.addCallback(self._news.due))
         if over:
             ended = maybeDeferred(self._store.expire, now_ms, self._limit)
-            asked.append(ended.addCallback(self._revoke_all))
+            asked.append(ended.addCallback(self._news.ended))
         asked.append(maybeDeferred(self._store.agenda).addCallback(self._plan))
         DeferredList(asked, consumeErrors=True).addCallback(self._all_answered)
-
-    def _take(self, dues: list[Due]) -> None:
-        """Hold what was claimed until its moment, which may have come."""
-        for due in dues:
-            message = due.record.message
-            if due.record.state is State.EXPIRED:
-                continue  # Nobody has had it.
-            # What a later one supersedes must not be shown any more, though the revoke waits.
-            for ended in due.superseded:
-                self.cancelled(ended.record.message.id)
-            self._count += 1
-            self._claimed[message.id] = due
-            heappush(self._queue, (message.deliver_at_ms, self._count, message.id))
-        self._deliver_due()
 
     def _plan(self, agenda: Agenda) -> None:
         # The agenda knows all that was noted before: what was accepted earlier was answered earlier.
@@ -254,48 +230,8 @@ class Scheduler:
             self._log.warn("the schedule waits for the store: {reason}", reason=failure.value)
         self._reason = reason
 
-    def _deliver_due(self) -> None:
-        """Deliver what was claimed and is due, in order."""
-        while self._queue:
-            deliver_at_ms, _, message_id = self._queue[0]
-            if message_id in self._claimed and deliver_at_ms > self._clock_read():
-                return
-            heappop(self._queue)
-            due = self._claimed.pop(message_id, None)
-            if due is not None:
-                self._deliver(due)
-
-    def _deliver(self, due: Due) -> None:
-        message = due.record.message
-        now_ms = self._now_ms()
-        if message.expires_at_ms is None or message.expires_at_ms > now_ms:
-            try:
-                self._delivery.deliver(message)
-                self._observe(now_ms - message.deliver_at_ms)
-            except Exception:  # A fault of ours must not hold up the others.
-                self._log.failure("message {id} was due, but not delivered", id=message.id)
-        self._revoke_all(due.superseded)
-
-    def _revoke_all(self, ended: Iterable[Ended]) -> None:
-        for each in ended:
-            self.cancelled(each.record.message.id)
-            try:
-                self._delivery.revoke(each)
-            except Exception:
-                self._log.failure("message {id} was not revoked", id=each.record.message.id)
-
     def _finish(self) -> None:
-        """Stopped, and the store has answered: give what was claimed its last milliseconds."""
-        if self._claimed:
-            self._clock.callLater(CLAIM_AHEAD_MS / 1000, self._end)
-            self._arm()
-        else:
-            self._end()
-
-    def _end(self) -> None:
-        self._deliver_due()
-        self._claimed.clear()
-        self._queue.clear()
+        """Stopped, and the store has answered."""
         if self._wake_call is not None:
             self._wake_call.cancel()
             self._wake_call = None

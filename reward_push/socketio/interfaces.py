@@ -1,6 +1,6 @@
 """The seams of the Socket.IO layer: what others ask of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from zope.interface import Interface
@@ -28,6 +28,9 @@ class IBroadcaster(Interface):
         tracker: Any,
     ) -> Any:
         """Make an event that is rendered when it is written: see :class:`.late.LateEvent`."""
+
+    def members(namespace: str, rooms: Sequence[str]) -> Collection[Any]:
+        """Return the sockets of ``namespace`` in any of ``rooms``, each once, as a snapshot."""
 
     def emit_late(event: Any, rooms: Sequence[str]) -> int:
         """Write what :meth:`late` made to every socket of its namespace in any of ``rooms``, each once.

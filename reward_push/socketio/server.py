@@ -13,7 +13,7 @@
     registry = Registry(options, wheel, server.open_client)
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import count
 from typing import Any
 
@@ -27,6 +27,7 @@ from .decoder import Decoder
 from .interfaces import IBroadcaster
 from .late import LateEvent
 from .namespace import Namespace
+from .socket import Socket
 
 CONNECT_TIMEOUT_S = 45.0
 
@@ -85,9 +86,13 @@ class Server:
 
     def emit_late(self, event: LateEvent, rooms: Iterable[str]) -> int:
         """See :class:`.interfaces.IBroadcaster`."""
-        sockets = self.namespaces[event.namespace].rooms.members(rooms)
+        sockets = self.members(event.namespace, rooms)
         unit = event.unit() if sockets else None
         return 0 if unit is None else self.broadcaster.send(unit, sockets)
+
+    def members(self, namespace: str, rooms: Iterable[str]) -> Collection[Socket]:
+        """See :class:`.interfaces.IBroadcaster`."""
+        return self.namespaces[namespace].rooms.members(rooms)
 
     def next_ack_id(self) -> int:
         """Return an ack id that no packet of this server has carried."""

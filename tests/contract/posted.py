@@ -60,7 +60,15 @@ async def missed(store, number: int, now_ms: int = 1_500, **changes) -> list[str
 
 
 async def page_of(
-    store, number, now_ms=1_500, *, namespace="/dropcodes", rooms=ROOMS, cursor=None, limit=100
+    store,
+    number,
+    now_ms=1_500,
+    *,
+    namespace="/dropcodes",
+    rooms=ROOMS,
+    cursor=None,
+    limit=100,
+    since_ms=None,
 ):
     """One page of a replay."""
-    return await store.missed(number, namespace, rooms, now_ms, cursor, limit)
+    return await store.missed(number, namespace, rooms, now_ms, cursor, limit, since_ms)

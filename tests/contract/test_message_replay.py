@@ -197,3 +197,30 @@ async def test_many_that_ask_at_once_get_each_its_own(store):
 def missed_by(store, number, streamer, limit):
     rooms = [streamer_room(streamer), *rooms_of(TO_ALL)]
     return store.missed(number, "/dropcodes", rooms, 1_500, None, limit)
+
+
+@pytest.mark.parametrize(("since_ms", "again"), [(1_500, []), (1_501, ["m"]), (None, ["m"])])
+@ensureDeferred
+async def test_what_is_on_its_way_to_a_connection_that_stands_was_not_missed(
+    store, since_ms, again
+):
+    await store.accept([record("m")])
+    number, other = await device(store), await device(store)
+    await note(store, "m", Level.SENT, number, at_ms=1_500)
+    assert await missed(store, number, since_ms=since_ms) == again
+    assert await missed(store, other, since_ms=since_ms) == ["m"]
+
+
+@ensureDeferred
+async def test_who_had_a_message_is_known_while_it_is_kept(store):
+    await store.accept([record("m"), record("other")])
+    first, second, third = [await device(store) for _ in range(3)]
+    await note(store, "m", Level.SENT, first)
+    await note(store, "m", Level.ACKED, second)
+    await note(store, "other", Level.SENT, third)
+    assert sorted(await store.had("m", [first, second, third])) == sorted([first, second])
+    assert await store.had("m", [third]) == []
+    assert await store.had("m", []) == []
+    assert await store.had("unknown", [first]) == []
+    await store.cancel("m", 1_600)
+    assert await store.had("m", [first]) == [first]

@@ -14,10 +14,13 @@ from reward_push.engineio.errors import CloseReason
 from reward_push.engineio.options import EngineOptions
 from reward_push.engineio.registry import Registry
 from reward_push.replay import Replay
+from reward_push.rewards.acknowledgements import Acknowledgements
 from reward_push.rewards.delivery import Delivery
+from reward_push.rewards.news import LocalNews
 from reward_push.rewards.publisher import Publisher
 from reward_push.rewards.receipts import ReceiptBuffer
-from reward_push.rewards.scheduler import Scheduler
+from reward_push.rewards.scheduler import CLAIM_AHEAD_MS, Scheduler
+from reward_push.rewards.waiting import Waiting
 from reward_push.socketio.server import Server
 from reward_push.store.sqlite.store import open_store
 from reward_push.transports.wheel import Wheel
@@ -74,12 +77,25 @@ class Node:
         self.delivery = _WatchedDelivery(
             watch["deliver"], self.server, self.store, self.receipts, now_ms
         )
+        self.waiting = Waiting(self.delivery, clock, now_ms)
+        news = LocalNews(self.waiting, self.delivery)
         self.scheduler = Scheduler(
-            self.store, self.delivery, clock, now_ms, flush=self.receipts.flush
+            self.store,
+            news,
+            self.waiting,
+            clock,
+            now_ms,
+            flush=self.receipts.flush,
         )
-        replaying = Replay(self.store, self.receipts, self.delivery, self.scheduler.holds, now_ms)
+        replaying = Replay(self.store, self.receipts, self.delivery, self.waiting.holds, now_ms)
         audience = Audience(
-            KeyRing(self.store, now_ms), self.store, self.delivery, replaying, self.wheel, now_ms
+            KeyRing(self.store, now_ms),
+            self.store,
+            self.delivery,
+            Acknowledgements(self.delivery, self.receipts, self.store, news, now_ms),
+            replaying,
+            self.wheel,
+            now_ms,
         )
         namespaces = ("/", NAMESPACE)
         for name in namespaces:
@@ -87,7 +103,7 @@ class Node:
         self.registry = Registry(EngineOptions(), self.wheel, self.server.open_client)
         self.publisher = Publisher(
             self.store,
-            self.delivery,
+            news,
             self.scheduler,
             now_ms,
             namespaces,
@@ -98,7 +114,9 @@ class Node:
     def stop(self) -> None:
         """Stop in the order in which a node does."""
         stopped: list[None] = []
-        self.scheduler.stop().addCallback(stopped.append)
+        stopping = self.scheduler.stop()
+        stopping.addCallback(lambda _: self.waiting.stop(CLAIM_AHEAD_MS / 1000))
+        stopping.addCallback(stopped.append)
         while not stopped:
             self.times.advance(1, self.store.settle)
         for session in self.registry:

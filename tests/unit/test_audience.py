@@ -88,6 +88,7 @@ class Node:
             self.devices,
             self.recorder,
             self.recorder,
+            self.recorder,
             self.world.wheel,
             lambda: self.now_ms,
         )

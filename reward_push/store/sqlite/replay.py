@@ -13,7 +13,7 @@ from ...rewards.message import Message, message_from_json
 from .statements import gather_for, write
 
 _MISSED = """
-WITH given (asker, device, namespace, room, after) AS (VALUES {{rows}})
+WITH given (asker, device, namespace, room, after, since_ms) AS (VALUES {{rows}})
 SELECT json_array(given.asker, l.live_no, l.seq) AS found
 FROM given CROSS JOIN live_rooms AS l
 WHERE l.namespace = given.namespace AND l.room = given.room AND l.live_no IN (
@@ -22,7 +22,8 @@ WHERE l.namespace = given.namespace AND l.room = given.room AND l.live_no IN (
         AND m.deliver_at_ms <= {now_ms} AND m.expires_at_ms > {now_ms}
         AND NOT EXISTS (
             SELECT 1 FROM receipts AS r
-            WHERE r.seq = x.seq AND r.device = given.device AND r.level >= 2)
+            WHERE r.seq = x.seq AND r.device = given.device
+                AND (r.level >= 2 OR r.at_ms >= given.since_ms))
     ORDER BY x.live_no LIMIT {limit})
 """
 
@@ -42,6 +43,14 @@ DELETE FROM owed WHERE (device, seq) IN
 """
 
 
+_HAD = """
+WITH given (asker, id, device) AS (VALUES {rows})
+SELECT json_array(given.asker, r.device) AS found
+FROM given CROSS JOIN messages AS m ON m.id = given.id
+CROSS JOIN receipts AS r ON r.seq = m.seq AND r.device = given.device
+"""
+
+
 class Asking(NamedTuple):
     """The arguments of ``IMessageStore.missed``."""
 
@@ -51,6 +60,7 @@ class Asking(NamedTuple):
     now_ms: int
     cursor: int | None
     limit: int
+    since_ms: int | None = None
 
 
 def missed(connection: sqlite3.Connection, calls: Sequence[Asking]) -> list[Missed]:
@@ -61,7 +71,7 @@ def missed(connection: sqlite3.Connection, calls: Sequence[Asking]) -> list[Miss
     found: list[dict[int, int]] = [{} for _ in calls]
     for (now_ms, limit), some in askers.items():
         rows = [
-            (asker, call.device, call.namespace, room, call.cursor or 0)
+            (asker, call.device, call.namespace, room, call.cursor or 0, call.since_ms)
             for asker in some
             for call in [calls[asker]]
             for room in dict.fromkeys(call.rooms)
@@ -98,6 +108,21 @@ def told(connection: sqlite3.Connection, calls: Sequence[tuple[int, Sequence[str
     """For each ``(device, message_ids)``, see ``IMessageStore.told``."""
     write(connection, _TOLD, [(device, name) for device, names in calls for name in names])
     return [None] * len(calls)
+
+
+def had(
+    connection: sqlite3.Connection, calls: Sequence[tuple[str, Sequence[int]]]
+) -> list[list[int]]:
+    """For each ``(message_id, devices)``, see ``IMessageStore.had``."""
+    answers: list[list[int]] = [[] for _ in calls]
+    rows = [
+        (asker, message_id, device)
+        for asker, (message_id, devices) in enumerate(calls)
+        for device in devices
+    ]
+    for asker, device in gather_for(connection, _HAD, rows):
+        answers[asker].append(device)
+    return answers
 
 
 def _messages(connection: sqlite3.Connection, seqs: Iterable[int]) -> dict[int, Message]:

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -223,10 +223,15 @@ class SQLiteStore:
         now_ms: int,
         cursor: int | None,
         limit: int,
+        since_ms: int | None = None,
     ) -> "Deferred[Missed]":
         """See :class:`IMessageStore`."""
-        call = replay.Asking(device, namespace, tuple(rooms), now_ms, cursor, limit)
+        call = replay.Asking(device, namespace, tuple(rooms), now_ms, cursor, limit, since_ms)
         return self._ask(replay.missed, call, Lane.CLIENTS)
+
+    def had(self, message_id: str, devices: Collection[int]) -> "Deferred[list[int]]":
+        """See :class:`IMessageStore`."""
+        return self._ask(replay.had, (message_id, tuple(devices)), Lane.CLIENTS)
 
     def owed(self, device: int, namespace: str) -> "Deferred[list[OwedRevoke]]":
         """See :class:`IMessageStore`."""

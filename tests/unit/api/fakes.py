@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 from treq.testing import StubTreq
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
@@ -14,7 +15,9 @@ from reward_push.access.interfaces import Key, KeyKind, Right, StoreUnavailable
 from reward_push.api.resource import build_api
 from reward_push.ops.health import Health
 from reward_push.rewards.interfaces import IPresence, PresentSocket
+from reward_push.rewards.news import LocalNews
 from reward_push.rewards.publisher import Publisher
+from reward_push.rewards.waiting import Waiting
 
 from ..rewards.fakes import MemoryStore, RecordingDelivery, RecordingSchedule
 
@@ -113,7 +116,11 @@ class Api:
         """Whether the receipts take their time to come into the store."""
         self.resource = build_api(
             publisher=Publisher(
-                self.store, self.delivery, RecordingSchedule(), lambda: NOW_MS, NAMESPACES
+                self.store,
+                LocalNews(Waiting(self.delivery, Clock(), lambda: NOW_MS), self.delivery),
+                RecordingSchedule(),
+                lambda: NOW_MS,
+                NAMESPACES,
             ),
             store=self.store,
             flush=self._flush,

@@ -262,7 +262,7 @@ def test_a_message_is_cancelled_and_again(api, changes):
     }
     again = api.call("DELETE", "/v1/messages/a")
     assert (again.status, again.json) == (200, got.json)
-    assert [each.record.message.id for each in api.delivery.revoked] == ["a"]
+    assert [each.message_id for each in api.delivery.revoked] == ["a"]
 
 
 def test_what_had_ended_otherwise_is_409(api):

@@ -260,6 +260,18 @@ def test_idle_is_told_once_nothing_waits() -> None:
     assert calls == ["at once", "first", "second"]
 
 
+def test_what_waits_for_a_client_is_known_by_its_tracker() -> None:
+    world = World()
+    tracker = Tracker()
+    world.transport.writable = False
+    assert not world.session.holds(tracker)
+    world.session.send(Ageing("x", None, tracker))
+    assert world.session.holds(tracker)
+    assert not world.session.holds(Tracker())
+    world.transport.poll(world.session)
+    assert not world.session.holds(tracker)
+
+
 def test_idle_is_not_told_after_the_end() -> None:
     """Whoever waits for it is told of the end by other means."""
     world = World()

@@ -1,6 +1,6 @@
 """In-memory ends of the domain: a store that keeps its interface word for word, and ends that record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import attrs
 from twisted.internet.defer import Deferred, fail, succeed
@@ -22,6 +22,7 @@ from reward_push.rewards.interfaces import (
     Page,
     Reason,
     Receipt,
+    TakenBack,
 )
 from reward_push.rewards.lifecycle import ENDED, TRANSITIONS, Event, claim_event
 from reward_push.rewards.message import AudienceKind, Message, MessageRecord, Receipts, State
@@ -247,6 +248,7 @@ class MemoryStore:
         now_ms: int,
         cursor: int | None,
         limit: int,
+        since_ms: int | None = None,
     ) -> "Deferred[Missed]":
         def missed() -> Missed:
             rows = [
@@ -255,12 +257,20 @@ class MemoryStore:
                 if (cursor is None or row.live_number >= cursor)
                 and _may_come(row.record.message, namespace, rooms, now_ms)
                 and _level(row, device) < Level.DELIVERED
+                and (since_ms is None or _at_ms(row, device) < since_ms)
             ]
             rest = rows[limit:]
             messages = tuple(row.record.message for row in rows[:limit])
             return Missed(messages, rest[0].live_number if rest else None)
 
         return self._do("missed", missed)
+
+    def had(self, message_id: str, devices: Collection[int]) -> "Deferred[list[int]]":
+        def had() -> list[int]:
+            row = self.rows.get(message_id)
+            return [] if row is None else [each for each in devices if each in row.receipts]
+
+        return self._do("had", had)
 
     def owed(self, device: int, namespace: str) -> "Deferred[list[OwedRevoke]]":
         def owed() -> list[OwedRevoke]:
@@ -385,6 +395,11 @@ def _level(row: Row, device: int) -> int:
     return 0 if receipt is None else receipt.level
 
 
+def _at_ms(row: Row, device: int) -> int:
+    receipt = row.receipts.get(device)
+    return 0 if receipt is None else receipt.at_ms
+
+
 def _slot(message: Message) -> tuple[object, ...]:
     return message.namespace, message.to, message.replace
 
@@ -396,7 +411,7 @@ class RecordingDelivery:
 
     sockets: int = 1
     delivered: list[Message] = attrs.Factory(list)
-    revoked: list[Ended] = attrs.Factory(list)
+    revoked: list[TakenBack] = attrs.Factory(list)
     log: list[str] = attrs.Factory(list)
     """Ids delivered, and revoked ones with a minus, in order."""
     breaks_on: str | None = None
@@ -409,11 +424,11 @@ class RecordingDelivery:
         self.log.append(message.id)
         return self.sockets
 
-    def revoke(self, ended: Ended) -> None:
-        if ended.record.message.id == self.breaks_on:
+    def revoke(self, taken_back: TakenBack) -> None:
+        if taken_back.message_id == self.breaks_on:
             raise RuntimeError("revocation broke")
-        self.revoked.append(ended)
-        self.log.append(f"-{ended.record.message.id}")
+        self.revoked.append(taken_back)
+        self.log.append(f"-{taken_back.message_id}")
 
     @property
     def ids(self) -> list[str]:
@@ -426,13 +441,9 @@ class RecordingSchedule:
 
     due: list[int] = attrs.Factory(list)
     ends: list[int] = attrs.Factory(list)
-    dropped: list[str] = attrs.Factory(list)
 
     def note_due(self, deliver_at_ms: int) -> None:
         self.due.append(deliver_at_ms)
 
     def note_end(self, expires_at_ms: int) -> None:
         self.ends.append(expires_at_ms)
-
-    def cancelled(self, message_id: str) -> None:
-        self.dropped.append(message_id)

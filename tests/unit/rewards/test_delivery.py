@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import attrs
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
@@ -13,6 +14,7 @@ from reward_push.access.interfaces import StoreUnavailable
 from reward_push.engineio.interfaces import ITracker
 from reward_push.engineio.packet import Packet, PacketType
 from reward_push.replay import Replay
+from reward_push.rewards.acknowledgements import Acknowledgements
 from reward_push.rewards.delivery import MAX_KNOWN, Delivery, LiveMessage, Revocation
 from reward_push.rewards.interfaces import (
     Device,
@@ -22,6 +24,7 @@ from reward_push.rewards.interfaces import (
     Missed,
     OwedRevoke,
     Reason,
+    TakenBack,
 )
 from reward_push.rewards.member import Member
 from reward_push.rewards.message import (
@@ -32,8 +35,10 @@ from reward_push.rewards.message import (
     MessageRecord,
     State,
 )
+from reward_push.rewards.news import LocalNews
 from reward_push.rewards.receipts import ReceiptBuffer
 from reward_push.rewards.rooms import EVERYBODY, streamer_room
+from reward_push.rewards.waiting import Waiting
 
 from ..socketio.world import Peer, World
 
@@ -70,6 +75,10 @@ class Store:
     def owed(self, device: int, namespace: str) -> Deferred[Any]:
         return self.revokes if isinstance(self.revokes, Deferred) else succeed(self.revokes)
 
+    def had(self, message_id: str, devices: Any) -> Deferred[list[int]]:
+        self.asked.append((message_id, sorted(devices)))
+        return self.taken
+
     def missed(self, *args: Any) -> Deferred[Any]:
         self.asked.append(args)
         page = self.pages.pop(0) if self.pages else Missed((), None)
@@ -87,15 +96,24 @@ class Node:
         self.receipts = ReceiptBuffer(self.store, self.clock)
         self.delivery = Delivery(self.world.server, self.store, self.receipts, lambda: self.now_ms)
         self.scheduled: set[str] = set()
+        self.hears: list[Deferred[None]] = []
         self.replay = Replay(
             self.store,
             self.receipts,
             self.delivery,
             self.scheduled.__contains__,
             lambda: self.now_ms,
+            hears=lambda _: self.hears.pop() if self.hears else succeed(None),
         )
         self.namespace = self.world.server.namespace("/a")
-        self.namespace.acked = self.delivery.acked
+        waiting = Waiting(self.delivery, self.clock, lambda: self.now_ms)
+        self.namespace.acked = Acknowledgements(
+            self.delivery,
+            self.receipts,
+            self.store,
+            LocalNews(waiting, self.delivery),
+            lambda: self.now_ms,
+        ).acked
 
     def plugin(
         self, number: int, name: str | None = "tv", streamer: str = "s", *, replay: bool = False
@@ -139,6 +157,10 @@ def message(message_id: str = "m", *, ttl_ms: int | None = 10_000, **fields: Any
 def ended(of: Message, reason: Reason, *devices: int) -> Ended:
     record = MessageRecord(of, b"", State.CANCELLED, ended_at_ms=NOW_MS)
     return Ended(record, reason, devices)
+
+
+def taken_back(of: Message, reason: Reason, *devices: int) -> TakenBack:
+    return ended(of, reason, *devices).taken_back()
 
 
 def events(peer: Peer) -> list[tuple[int | None, list[Any]]]:
@@ -227,7 +249,7 @@ def test_nonsense_acks_are_ignored(node: Node) -> None:
     node.noted()
     other.say(f"3/a,{ack}[]", "3/a,999[]")
     elsewhere = node.world.server.namespace("/b")
-    elsewhere.acked = node.delivery.acked
+    elsewhere.acked = node.namespace.acked
     mine.say("0/b,", f"3/b,{ack}[]")
     mine.client.sockets["/b"].user = mine.client.sockets["/a"].user
     mine.say(f"3/b,{ack}[]")
@@ -270,7 +292,7 @@ def test_the_memory_for_messages_is_bounded(node: Node, ttl_ms: int | None) -> N
     peer.say("3/a,0[]", "3/a,1[]")
     assert ("used", 1, Level.ACKED) in (noted := node.noted())
     assert ("first", 1, Level.ACKED) not in noted
-    node.delivery.revoke(ended(message("first"), Reason.CANCELLED))
+    node.delivery.revoke(taken_back(message("first"), Reason.CANCELLED))
 
 
 # Once.
@@ -319,7 +341,7 @@ def test_a_revoke_goes_to_connected_devices_that_had_the_message(node: Node) -> 
         node.plugin(3),
     )
     of = message()
-    node.delivery.revoke(ended(of, Reason.CANCELLED, 1, 2, 99))
+    node.delivery.revoke(taken_back(of, Reason.CANCELLED, 1, 2, 99))
     revoke = [(None, ["revoke", {"id": "m", "reason": "cancelled"}])]
     assert [events(each) for each in (had, twin, nameless)] == [revoke] * 3
     assert events(not_had) == []
@@ -335,7 +357,7 @@ def test_a_revoked_message_is_not_written_any_more(node: Node) -> None:
     events(peer)
     peer.transport.writable = False
     node.delivery.deliver(message())
-    node.delivery.revoke(ended(message(), Reason.REPLACED))
+    node.delivery.revoke(taken_back(message(), Reason.REPLACED))
     peer.transport.writable = True
     peer.session.transport_drained(peer.transport)
     assert events(peer) == []
@@ -345,7 +367,7 @@ def test_devices_that_left_are_forgotten(node: Node) -> None:
     peer = node.plugin(1)
     node.plugin(1)
     peer.say("1/a,")
-    node.delivery.revoke(ended(message(), Reason.EXPIRED, 1))
+    node.delivery.revoke(taken_back(message(), Reason.EXPIRED, 1))
     peer.session.transport_lost(peer.transport)
     assert events(peer) == []
     for each in list(node.namespace.sockets):
@@ -357,7 +379,7 @@ def test_a_proof_that_cannot_be_kept_is_told_again_next_time(node: Node) -> None
     """No complaint: the device is simply owed it still."""
     peer = node.plugin(1)
     node.store.revokes = None
-    node.delivery.revoke(ended(message(), Reason.EXPIRED, 1))
+    node.delivery.revoke(taken_back(message(), Reason.EXPIRED, 1))
     node.world.wheel.advance(1)
     pong(peer)
     assert node.store.told_of == [(1, ["m"])]
@@ -436,6 +458,88 @@ def test_a_store_that_is_away_sends_the_client_away(node: Node, logged_failures:
         peer = node.plugin(1, replay=True)
         assert peer.transport.ended == ["fail"]
     assert logged_failures == ["fault"]
+
+
+# Healing: a node that was deaf for a while.
+
+
+def connected(peer: Peer) -> Any:
+    """The socket of a peer."""
+    return peer.client.sockets["/a"]
+
+
+def test_a_replay_waits_until_the_node_hears_of_what_becomes_live(node: Node) -> None:
+    hears: Deferred[None] = Deferred()
+    node.hears = [hears]
+    node.store.pages = [Missed((message("a"),), None)]
+    peer = node.plugin(1, replay=True)
+    node.delivery.deliver(message("b"))
+    assert (node.store.asked, events(peer)) == ([], [])
+    hears.callback(None)
+    assert [args[1]["id"] for _, args in events(peer)] == ["a", "b"]
+
+
+def test_a_connected_socket_gets_what_it_was_not_written_on_this_connection(node: Node) -> None:
+    peer = node.plugin(1)
+    node.now_ms += 5_000
+    node.world.wheel.time += 5
+    node.store.pages = [Missed((message("a"),), None)]
+    healed: list[Any] = []
+    node.replay.heal(connected(peer)).addBoth(healed.append)
+    assert healed == [None]
+    assert [args[1]["id"] for _, args in events(peer)] == ["a"]
+    assert node.store.asked[0][6] == NOW_MS
+
+
+def test_what_waits_for_a_client_that_takes_nothing_is_not_written_twice(node: Node) -> None:
+    peer = node.plugin(1)
+    peer.transport.writable = False
+    node.delivery.deliver(message("a"))
+    node.store.pages = [Missed((message("a"), message("b")), None)]
+    node.replay.heal(connected(peer))
+    peer.transport.writable = True
+    peer.session.transport_drained(peer.transport)
+    assert [args[1]["id"] for _, args in events(peer)] == ["a", "b"]
+
+
+def test_healing_during_a_replay_is_done_after_it(node: Node) -> None:
+    page: Deferred[Missed] = Deferred()
+    node.store.pages = [page, Missed((message("b"),), None)]
+    peer = node.plugin(1, replay=True)
+    healed: list[Any] = []
+    for _ in range(2):
+        node.replay.heal(connected(peer)).addBoth(healed.append)
+    assert len(node.store.asked) == 1
+    page.callback(Missed((message("a"),), None))
+    assert healed == [None, None]
+    assert [args[1]["id"] for _, args in events(peer)] == ["a", "b"]
+
+
+def test_a_store_that_is_away_again_leaves_connected_clients_alone(node: Node) -> None:
+    peer = node.plugin(1)
+    page: Deferred[Missed] = Deferred()
+    node.store.pages = [page]
+    failed: list[Any] = []
+    node.replay.heal(connected(peer)).addErrback(failed.append)
+    node.delivery.deliver(message("b"))
+    page.errback(StoreUnavailable("away"))
+    assert failed[0].check(StoreUnavailable)
+    assert [args[1]["id"] for _, args in events(peer)] == ["b"]
+    assert peer.transport.ended == []
+
+
+def test_of_many_the_store_is_asked_who_of_those_here_had_the_message(node: Node) -> None:
+    had, not_had, winner = node.plugin(1), node.plugin(2), node.plugin(3)
+    node.plugin(4, streamer="other")
+    node.store.taken = succeed([1, 3])
+    of = attrs.evolve(taken_back(message(), Reason.TAKEN), devices=None, but=3)
+    node.delivery.revoke(of)
+    assert node.store.asked == [("m", [1, 2, 3])]
+    assert [args for _, args in events(had)] == [["revoke", {"id": "m", "reason": "taken"}]]
+    assert (events(not_had), events(winner)) == ([], [])
+    node.store.taken = fail(StoreUnavailable("away"))
+    node.delivery.revoke(of)
+    assert events(had) == []
 
 
 @implementer(ITracker)

@@ -9,6 +9,7 @@ from twisted.logger import globalLogPublisher
 
 from reward_push.rewards.interfaces import Reason
 from reward_push.rewards.message import State
+from reward_push.rewards.news import LocalNews
 from reward_push.rewards.publisher import Publisher
 from reward_push.rewards.scheduler import (
     CLAIM_AHEAD_MS,
@@ -17,6 +18,7 @@ from reward_push.rewards.scheduler import (
     RETRY_S,
     Scheduler,
 )
+from reward_push.rewards.waiting import Waiting
 
 from .fakes import MemoryStore, RecordingDelivery
 
@@ -52,22 +54,35 @@ class World:
         self.delivery = TimedDelivery(now_ms=lambda: self.wall_ms)
         self.late = []
         self.started = []
-        self.scheduler = Scheduler(
-            self.store,
+        self.waiting = Waiting(
             self.delivery,
             self.clock,
             lambda: self.wall_ms,
-            flush=lambda: self.store.calls.append("flush"),
             observe_lateness_ms=self.late.append,
+        )
+        news = LocalNews(self.waiting, self.delivery)
+        self.scheduler = Scheduler(
+            self.store,
+            news,
+            self.waiting,
+            self.clock,
+            lambda: self.wall_ms,
+            flush=lambda: self.store.calls.append("flush"),
             limit=self.limit,
         )
-        self.publisher = Publisher(
-            self.store, self.delivery, self.scheduler, lambda: self.wall_ms, ("/",)
-        )
+        self.publisher = Publisher(self.store, news, self.scheduler, lambda: self.wall_ms, ("/",))
 
     def start(self):
         self.scheduler.start().addBoth(self.started.append)
         return self
+
+    def stop(self):
+        """Stop as a node does; the list returned gets an entry when that is done."""
+        stopped = []
+        stopping = self.scheduler.stop()
+        stopping.addCallback(lambda _: self.waiting.stop(CLAIM_AHEAD_MS / 1000))
+        stopping.addBoth(stopped.append)
+        return stopped
 
     def crash(self, away_ms=0):
         """The node dies; another begins later on the same store."""
@@ -274,14 +289,14 @@ def test_what_is_held_is_bounded_while_the_wall_clock_stands_still():
         world.post(f"m{each}", delay_ms=25)
     for _ in range(1000):
         world.tick()
-    assert len(world.scheduler._claimed) == 0
+    assert len(world.waiting._held) == 0
     world.advance(10)
     for _ in range(2000):
         world.tick()
-    assert len(world.scheduler._claimed) == 10
+    assert len(world.waiting._held) == 10
     world.step(-MINUTES_MS)
     world.advance(1000)
-    assert len(world.scheduler._claimed) == len(world.scheduler._queue) == 10
+    assert len(world.waiting._held) == len(world.waiting._queue) == 10
     world.step(MINUTES_MS)
     world.advance(1000)
     assert world.log == [f"m{each}" for each in range(95)]
@@ -323,7 +338,7 @@ def test_what_is_claimed_is_held_until_it_is_delivered(world):
     held = []
     for ms in (79, 1, 19, 1):
         world.advance(ms)
-        held.append(world.scheduler.holds("a"))
+        held.append(world.waiting.holds("a"))
     assert held == [False, True, True, False]
     assert world.log == ["a"]
 
@@ -469,10 +484,7 @@ def test_starting_without_a_store_waits_for_it(logged):
 
 def test_a_stopped_schedule_claims_nothing_more(world):
     world.post("a", delay_ms=100, ttl_ms=500)
-    stopped = []
-    world.scheduler.stop().addBoth(stopped.append)
-    world.scheduler.stop().addBoth(stopped.append)
-    assert stopped == [None, None]
+    assert world.stop() == world.stop() == [None]
     world.advance(2000)
     assert world.log == []
     assert world.clock.getDelayedCalls() == []
@@ -481,14 +493,12 @@ def test_a_stopped_schedule_claims_nothing_more(world):
 def test_a_stop_lets_what_was_claimed_be_delivered(world):
     world.post("a", delay_ms=100)
     world.advance(85)
-    stopped = []
-    world.scheduler.stop().addBoth(stopped.append)
-    world.scheduler.stop().addBoth(stopped.append)
-    assert stopped == []
+    stopped, again = world.stop(), world.stop()
+    assert stopped == again == []
     world.advance(CLAIM_AHEAD_MS)
     assert world.log == ["a"]
     assert world.late == [0]
-    assert stopped == [None, None]
+    assert stopped == again == [None]
     assert world.clock.getDelayedCalls() == []
 
 
@@ -496,8 +506,7 @@ def test_a_stop_waits_for_the_store_and_delivers_what_it_answers(world):
     world.post("a", delay_ms=100)
     world.store.holds = True
     world.advance(85)
-    stopped = []
-    world.scheduler.stop().addBoth(stopped.append)
+    stopped = world.stop()
     world.advance(100)
     assert stopped == []
     world.store.report_all()
@@ -510,8 +519,7 @@ def test_a_stop_is_not_held_up_by_a_clock_that_was_set_back(world):
     world.post("a", delay_ms=100, ttl_ms=5000)
     world.advance(85)
     world.step(-MINUTES_MS)
-    stopped = []
-    world.scheduler.stop().addBoth(stopped.append)
+    stopped = world.stop()
     world.advance(CLAIM_AHEAD_MS)
     assert (world.log, stopped) == ([], [None])
     assert world.clock.getDelayedCalls() == []
@@ -519,7 +527,7 @@ def test_a_stop_is_not_held_up_by_a_clock_that_was_set_back(world):
 
 def test_a_stopped_schedule_can_start_again(world):
     world.post("a", delay_ms=100, ttl_ms=500)
-    world.scheduler.stop()
+    world.stop()
     world.start()
     world.advance(100)
     assert world.log == ["a"]
@@ -713,8 +721,8 @@ def test_whatever_happens_nothing_is_early_double_shown_after_its_end_or_lost(op
     world.advance(2000)
     collect()
     assert all(len(messages) == 1 for messages in shown.values())
-    assert world.scheduler._claimed == {}
-    assert world.scheduler._queue == []
+    assert world.waiting._held == {}
+    assert world.waiting._queue == []
     for message_id in posted:
         row = world.store.rows[message_id]
         assert row.record.state not in (State.SCHEDULED, State.LIVE)

@@ -112,6 +112,7 @@ def test_no_statement_looks_at_a_whole_table(plans):
     assert plans.run(lifecycle.take, lifecycle.Take("b", x.number, 5)) == [None]
     plans.run(lifecycle.cancel, ("f", 2_000), ("g", 2_000))
     plans.run(lifecycle.expire, (9_000, 10))
+    plans.run(replay.had, ("a", (x.number, y.number)))
     plans.run(replay.owed, (x.number, "/dropcodes"), (y.number, "/dropcodes"))
     plans.run(replay.told, (x.number, ["a", "b"]), (y.number, ["a"]))
     plans.run(lists.get, "a", "b")
