@@ -26,7 +26,7 @@ from .engineio.registry import Registry
 from .errors import StartError
 from .first_keys import FirstKeys
 from .ops.health import Health
-from .presence import Presence
+from .presence import HerePresence, LonePresence
 from .replay import Replay
 from .rewards.acknowledgements import Acknowledgements
 from .rewards.delivery import Delivery
@@ -110,8 +110,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         ),
         store=store,
         flush=receipts.flush,
-        presence=Presence(server, wheel, _now_ms),
-        node_id=settings.node_id,
+        presence=LonePresence(HerePresence(server, wheel, _now_ms, settings.node_id)),
         keys=keys,
         health=health,
         namespaces=settings.namespaces,

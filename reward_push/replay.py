@@ -79,7 +79,8 @@ class Replay:
         replayed: set[str] = set()
         failed = True
         try:
-            await self._hears(socket)
+            if since_ms is None:
+                await self._hears(socket)
             await self._revokes(socket)
             await self._messages(socket, replayed, since_ms)
             failed = False

@@ -42,7 +42,6 @@ def build_api(
     presence: IPresence,
     keys: Keys,
     health: Health,
-    node_id: str,
     namespaces: Collection[str],
     now_ms: Callable[[], int],
 ) -> IResource:
@@ -53,7 +52,7 @@ def build_api(
     """
     messages = Messages(publisher, keys)
     reports = MessageReports(store, keys, flush)
-    streamers = Streamers(presence, keys, node_id)
+    streamers = Streamers(presence, keys)
     creation = KeyCreation(keys, namespaces, now_ms)
     return ApiResource(
         Router(

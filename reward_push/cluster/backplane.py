@@ -5,7 +5,6 @@ nothing to publish, and hears of its own doings the same way as of others'. Whil
 everything, in order. When it has not listened for a while, it asks the store for the news since then.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -18,18 +17,11 @@ from ..access.interfaces import StoreUnavailable
 from ..rewards.interfaces import INews
 from .canary import LATE_S, Canary
 from .channels import Channels
-from .envelope import Other, decode
+from .envelope import Answer, Ask, EndedNews, KeyNews, LiveNews, NotNews, decode
+from .envelope import Canary as CanaryNews
 from .healing import Healer
-from .interfaces import (
-    CanaryNews,
-    EndedNews,
-    ILocalNews,
-    INewsStore,
-    ISubscriber,
-    KeyNews,
-    LiveNews,
-    News,
-)
+from .interfaces import ILocalNews, INewsStore, ISubscriber
+from .peers import Peers
 from .subscriptions import Subscriptions
 
 RETRY_S = 0.5
@@ -68,6 +60,7 @@ class Backplane:
         store: INewsStore,
         local: ILocalNews,
         healer: Healer,
+        peers: Peers,
         clock: IReactorTime,
     ) -> None:
         self._channels = channels
@@ -75,6 +68,7 @@ class Backplane:
         self._store = store
         self._local = local
         self._healer = healer
+        self._peers = peers
         self._clock: Any = clock
         self._own = channels.node(node_id)
         self._subscriptions = Subscriptions(subscriber, clock)
@@ -89,8 +83,6 @@ class Backplane:
         self._since: set[int] = set()
         """Numbers heard after the watermark."""
         self._retry: IDelayedCall | None = None
-        self.others: dict[str, Callable[[dict[str, Any]], object]] = {}
-        """Who takes what nodes say to each other besides news, by kind."""
         self.heals = 0
         """How often this node has caught up."""
 
@@ -157,23 +149,25 @@ class Backplane:
         """Something was published on a channel that is listened to."""
         try:
             news = decode(text)
-        except ValueError as error:
+        except NotNews as error:
             self._log.warn("what came through Redis is none of ours: {why}", why=str(error))
             return
         try:
-            if isinstance(news, CanaryNews):
-                self._came(news.number)
-            elif isinstance(news, Other):
-                take = self.others.get(news.kind)
-                if take is not None:
-                    take(news.fields)
-            elif news.number not in self._since:
-                self._since.add(news.number)
-                self._apply(news)
+            match news:
+                case CanaryNews():
+                    self._came(news.no)
+                case Ask():
+                    self._peers.asked(news)
+                case Answer():
+                    self._peers.answered(news)
+                case _:
+                    if news.no not in self._since:
+                        self._since.add(news.no)
+                        self._apply(news)
         except Exception:  # A fault of ours must not make this node deaf.
             self._log.failure("news could not be applied")
 
-    def _apply(self, news: News) -> None:
+    def _apply(self, news: LiveNews | EndedNews | KeyNews) -> None:
         match news:
             case LiveNews(due=True):
                 self._local.due(news.message, news.superseded)

@@ -5,8 +5,9 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, FirstError, gatherResults
 
-from ..rewards.rooms import rooms_of
-from .interfaces import EndedNews, ILocalNews, INewsStore, KeyNews, LiveNews
+from .envelope import EndedNews, KeyNews
+from .history import BecameLive
+from .interfaces import ILocalNews, INewsStore
 
 PAGE = 500
 AT_ONCE = 50
@@ -45,26 +46,24 @@ class Healer:
         """
         to_heal: dict[Any, None] = {}
         count = 0
-        while True:
-            page = await self._store.news_since(since, PAGE)
+        after: int | None = since
+        while after is not None and after < until:
+            page = await self._store.history(after, PAGE)
             if not page.complete:
                 to_heal.update(dict.fromkeys(await self._everything()))
             for news in page.news:
-                if news.number in but or news.number > until:
+                if news.no in but or news.no > until:
                     continue
                 count += 1
                 match news:
-                    case LiveNews():
-                        message = news.message
-                        found = self._sockets_in(message.namespace, rooms_of(message.to))
+                    case BecameLive():
+                        found = self._sockets_in(news.namespace, news.rooms)
                         to_heal.update(dict.fromkeys(found))
                     case EndedNews():
                         self._local.ended(news.taken_back)
                     case KeyNews():
                         self._local.key_revoked(news.key_id)
-            since = page.last
-            if not page.more or since >= until:
-                break
+            after = page.more_after
         await self._heal_all(to_heal)
         return count
 

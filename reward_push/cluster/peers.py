@@ -8,13 +8,13 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred, fail, maybeDeferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from ..access.interfaces import StoreUnavailable
 from .channels import Channels
-from .envelope import encode_other
+from .envelope import Answer, Ask, encode
 from .interfaces import INewsStore
 
 ANSWER_S = 1.0
@@ -22,31 +22,29 @@ ANSWER_S = 1.0
 MAX_ASKS = 1_000
 """Questions under way at one time."""
 
-Answerer = Callable[[Mapping[str, Any]], Any]
-"""Takes what was asked, returns the answer: JSON values both. Must be quick."""
+Answerer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Takes what was asked, returns the answer: JSON objects both. Must be quick."""
 
 
 @attrs.frozen
 class Answers:
     """What came back in time."""
 
-    by_node: Mapping[str, Any]
+    by_node: Mapping[str, Mapping[str, Any]]
     silent: tuple[str, ...]
     """Nodes that are thought alive and have not answered."""
 
 
 @attrs.define(eq=False)
-class _Ask:
+class _Open:
     missing: set[str]
     answered: "Deferred[Answers]"
     timer: IDelayedCall
-    by_node: dict[str, Any] = attrs.Factory(dict)
+    by_node: dict[str, Mapping[str, Any]] = attrs.Factory(dict)
 
 
 class Peers:
     """Asks other nodes, and answers them."""
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -62,7 +60,7 @@ class Peers:
         self._store = store
         self._others = others
         self._clock: Any = clock
-        self._asks: dict[str, _Ask] = {}
+        self._asks: dict[str, _Open] = {}
         self._answerers: dict[str, Answerer] = {}
 
     def answer(self, what: str, answerer: Answerer) -> None:
@@ -78,38 +76,31 @@ class Peers:
             return fail(StoreUnavailable("too many questions to other nodes are under way"))
         ask_id = secrets.token_hex(8)
         timer = self._clock.callLater(ANSWER_S, self._end, ask_id)
-        ask = self._asks[ask_id] = _Ask(set(self._others()), Deferred(), timer)
+        ask = self._asks[ask_id] = _Open(set(self._others()), Deferred(), timer)
         if not ask.missing:
             self._end(ask_id)
             return ask.answered
-        question = {"from": self._node_id, "ask": ask_id, "what": what, "fields": fields}
-        sent = self._store.publish(self._channels.nodes, encode_other("ask", question))
+        text = encode(Ask(ask_id, self._node_id, what, fields))
+        sent = self._store.publish(self._channels.nodes, text)
         sent.addErrback(self._not_sent, ask_id)
         return ask.answered
 
-    def asked(self, question: Mapping[str, Any]) -> None:
-        """Another node asks."""
-        asker, ask_id = question["from"], question["ask"]
-        answerer = self._answerers.get(question["what"])
-        if asker == self._node_id or answerer is None:
-            return
-        answered = maybeDeferred(answerer, question["fields"])
-        answered.addCallback(self._send_answer, asker, ask_id)
-        answered.addErrback(lambda failure: self._log.failure("a question failed", failure))
+    def asked(self, ask: Ask) -> None:
+        """A node asks, perhaps this one."""
+        answerer = self._answerers.get(ask.what)
+        if ask.node_id != self._node_id and answerer is not None:
+            text = encode(Answer(ask.ask_id, self._node_id, answerer(ask.body)))
+            sent = self._store.publish(self._channels.node(ask.node_id), text)
+            sent.addErrback(lambda failure: failure.trap(StoreUnavailable))
 
-    def answered(self, answer: Mapping[str, Any]) -> None:
+    def answered(self, answer: Answer) -> None:
         """Another node answers, perhaps too late."""
-        ask = self._asks.get(answer["ask"])
-        if ask is not None:
-            ask.by_node[answer["from"]] = answer["answer"]
-            ask.missing.discard(answer["from"])
-            if not ask.missing:
-                self._end(answer["ask"])
-
-    def _send_answer(self, answer: Any, asker: str, ask_id: str) -> None:
-        fields = {"from": self._node_id, "ask": ask_id, "answer": answer}
-        sent = self._store.publish(self._channels.node(asker), encode_other("answer", fields))
-        sent.addErrback(lambda failure: failure.trap(StoreUnavailable))
+        asked = self._asks.get(answer.ask_id)
+        if asked is not None:
+            asked.by_node[answer.node_id] = answer.body
+            asked.missing.discard(answer.node_id)
+            if not asked.missing:
+                self._end(answer.ask_id)
 
     def _end(self, ask_id: str) -> None:
         ask = self._asks.pop(ask_id)
@@ -117,7 +108,7 @@ class Peers:
             ask.timer.cancel()
         ask.answered.callback(Answers(ask.by_node, tuple(sorted(ask.missing))))
 
-    def _not_sent(self, failure: Any, ask_id: str) -> None:
+    def _not_sent(self, failure: Failure, ask_id: str) -> None:
         ask = self._asks.pop(ask_id, None)
         if ask is not None:
             ask.timer.cancel()
