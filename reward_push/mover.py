@@ -33,7 +33,7 @@ class Mover:
         self._moved: list[Deferred[None]] = []
 
     def move(self, within_s: float) -> "Deferred[None]":
-        """Send everybody away within ``within_s`` seconds; fire when nobody is left.
+        """Send everybody away within ``within_s`` seconds; fire when nobody is left, or the time is over.
 
         Asked again meanwhile, the shorter time counts.
         """
@@ -64,7 +64,7 @@ class Mover:
             for session in staying[:share]:
                 self._going.add(session)
                 session.when_idle(partial(self._send_away, session))
-        if not any(True for _ in self._sessions):
+        if left_s <= 0 or not any(True for _ in self._sessions):
             self._finish()
 
     def _send_away(self, session: Session) -> None:

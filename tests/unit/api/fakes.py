@@ -127,6 +127,7 @@ class Api:
             store=self.store,
             flush=self._flush,
             presence=self.presence,
+            nodes=lambda: [self.health.healthcheck().body],
             keys=self.keys,
             health=self.health,
             namespaces=NAMESPACES,
