@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from ...access.interfaces import IKeyStore, KeyExists, StoredKey, StoreUnavailable
+from ...cluster.channels import Channels
 from ...cluster.device_text import from_text, to_text
 from ...cluster.history import History
 from ...cluster.interfaces import INewsStore, IRedis, Script
@@ -34,7 +35,7 @@ from ..lanes import Lane
 from . import keys, records, scripts
 from .doorway import Doorway
 from .line import Argument, Line
-from .steps import joined, noted, pieces, rows_of
+from .steps import all_of, joined, noted, pieces, rows_of
 
 MAX_WAITING_ROWS = 10_000
 """How much may wait for Redis in each lane (:class:`..lanes.Lane`), in rows; more fails at once."""
@@ -81,6 +82,7 @@ class RedisStore:
         message is kept; ``None``: for ever.
         """
         self._prefix = prefix
+        self._channels = Channels(prefix)
         self._line = Line(link, f"{prefix}probe", max_waiting_rows)
         self._doorway = Doorway(self._line, prefix)
         self._now_ms = now_ms
@@ -225,17 +227,24 @@ class RedisStore:
 
     # News.
 
-    def history(self, after: int, limit: int) -> "Deferred[History]":
-        """See :class:`INewsStore`. A page may be longer: it ends with all of a step."""
-        asked = self._run(scripts.HISTORY, (after, limit), Lane.CLIENTS)
-        return asked.addCallback(records.history_of)
+    def canary(self, node_id: str) -> "Deferred[int]":
+        """Publish the number of the last news to the node's own channel; return it.
 
-    def send_canary(self, channel: str) -> "Deferred[None]":
-        """See :class:`INewsStore`."""
+        When it is heard, everything up to it has been: a subscriber is told in order.
+        """
+        channel = self._channels.node(node_id)
         return self._run(scripts.CANARY, (channel,), Lane.DUTIES).addCallback(self._seen)
 
+    def news_since(self, no: int, limit: int) -> "Deferred[History]":
+        """Return what has happened after the news of that number, ``limit`` pieces and a few at most.
+
+        A page ends with all that happened in one step: that shares a number.
+        """
+        asked = self._run(scripts.HISTORY, (no, limit), Lane.CLIENTS)
+        return asked.addCallback(records.history_of)
+
     def publish(self, channel: str, text: str) -> "Deferred[None]":
-        """See :class:`INewsStore`."""
+        """Publish what nodes say to each other besides news."""
         asked = self._line.command(Lane.DUTIES, 1, "PUBLISH", channel, text)
         return asked.addCallback(_nothing)
 
@@ -281,8 +290,9 @@ class RedisStore:
         asked = self._run(scripts.ADD_KEYS, args, Lane.POSTS, len(stored))
         return asked.addCallback(_in_time)
 
-    def _seen(self, no: str) -> None:
+    def _seen(self, no: str) -> int:
         self._highest = max(self._highest, int(no))
+        return int(no)
 
     async def _get(self, message_id: str) -> tuple[MessageRecord, list[DeviceReceipt]] | None:
         reply = await self._run(scripts.GET, (message_id,), Lane.POSTS)
