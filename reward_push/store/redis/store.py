@@ -16,7 +16,7 @@ from ...access.interfaces import IKeyStore, KeyExists, StoredKey, StoreUnavailab
 from ...cluster.channels import Channels
 from ...cluster.device_text import from_text, to_text
 from ...cluster.history import History
-from ...cluster.interfaces import IRedis, Script
+from ...cluster.interfaces import INewsStore, IRedis, Script
 from ...rewards.interfaces import (
     Agenda,
     Device,
@@ -54,7 +54,7 @@ NEWS_KEPT = 100_000
 """How long news can be healed from, and how many at most."""
 
 
-@implementer(IMessageStore, IKeyStore)
+@implementer(IMessageStore, IKeyStore, INewsStore)
 class RedisStore:
     """Messages and keys in one Redis, reached through a link that others use as well.
 
@@ -248,6 +248,11 @@ class RedisStore:
         """Return what has happened after the piece of news ``no``, ``limit`` pieces at most."""
         asked = self._run(scripts.HISTORY, (no, limit), Lane.CLIENTS)
         return asked.addCallback(records.history_of)
+
+    def publish(self, channel: str, text: str) -> "Deferred[None]":
+        """Publish what nodes say to each other besides news."""
+        asked = self._line.command(Lane.DUTIES, 1, "PUBLISH", channel, text)
+        return asked.addCallback(_nothing)
 
     # Keys.
 

@@ -173,7 +173,7 @@ def test_a_node_is_in_trouble_until_it_hears_itself(node: Node) -> None:
     assert node.backplane.canary_age_s() is None
     node.listen()
     assert node.backplane.trouble() is None
-    assert node.store.canaries == ["rp:node:n1"]
+    assert node.store.canaries == ["n1"]
 
 
 def test_a_canary_is_sent_every_second(node: Node) -> None:
