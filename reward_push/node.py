@@ -33,6 +33,7 @@ from .rewards.receipts import ReceiptBuffer
 from .rewards.scheduler import CLAIM_AHEAD_MS, Scheduler
 from .rewards.waiting import Waiting
 from .settings.model import HttpSettings, Settings
+from .signals import on_second_stop
 from .socketio.decoder import Decoder, Limits
 from .socketio.server import Server
 from .standing import IStanding, Parts
@@ -131,6 +132,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     )
     site = build_site(root, options, root, reactor)
     node = Node(standing, scheduler, waiting, receipts, registry, resource, health, wheel, reactor)
+    on_second_stop(reactor, node.hurry)
     for description in settings.listen:
         listen_on(with_backlog(description), site, reactor).setServiceParent(node)
     return node

@@ -46,6 +46,7 @@ LAYERS: dict[str, set[str]] = {
     "replay": {"engineio.outgoing", "socketio", "access", "rewards"},
     "presence": {"engineio", "socketio", "rewards", "cluster.peers"},
     "mover": {"engineio"},
+    "signals": set(),
     "standing": {"*"},
     "alone": {"*"},
     "together": {"*"},

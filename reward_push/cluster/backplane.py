@@ -72,7 +72,7 @@ class Backplane:
         self._clock: Any = clock
         self._own = channels.node(node_id)
         self._subscriptions = Subscriptions(subscriber, clock)
-        self._canary = Canary(lambda: store.send_canary(self._own), clock, self._late)
+        self._canary = Canary(lambda: store.canary(node_id), clock, self._late)
         self._connection = 0
         """Counts the subscriber's connections."""
         self._hearing = False
