@@ -111,6 +111,7 @@ class Audience:
             if socket.user.ends is not None:
                 self._wheel.discard(socket.user.ends)
             self._delivery.disconnected(socket)
+            self._replay.end(socket)
 
     async def admit(self, socket: Socket, auth: Mapping[str, Any]) -> None:
         """Let ``socket`` in by its key.
