@@ -223,7 +223,7 @@ class ApiBodies:
         return self.settings.max_api_body_bytes
 
     def receiving(
-        self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]
+        self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None], peer: str
     ) -> IUpload | None:
         """See :class:`.transports.interfaces.IBodyPolicy`."""
         return None
