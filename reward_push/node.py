@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from .access.interfaces import StoredKey
 from .access.keys import KeyRing
+from .access.usage import FLUSH_S
 from .api.errors import too_large_body
 from .api.resource import build_api
 from .audience import Audience
@@ -94,6 +95,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     acknowledgements = Acknowledgements(delivery, receipts, store, news, _now_ms)
     replay = Replay(store, receipts, delivery, waiting.holds, _now_ms)
     audience = Audience(keys, store, delivery, acknowledgements, replay, wheel, _now_ms)
+    keys.evict = audience.revoked
     for name in settings.namespaces:
         audience.attend(server.namespace(name))
     registry = Registry(engine, wheel, server.open_client, settings.node_id)
@@ -129,7 +131,18 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         body_timeout_s=http.body_timeout_s,
     )
     site = build_site(root, options, root, reactor)
-    node = Node(store, scheduler, waiting, receipts, registry, resource, health, wheel, reactor)
+    node = Node(
+        store,
+        scheduler,
+        waiting,
+        receipts,
+        registry,
+        resource,
+        health,
+        wheel,
+        lambda: keys.usage.flush(audience.holders),
+        reactor,
+    )
     for description in settings.listen:
         listen_on(with_backlog(description), site, reactor).setServiceParent(node)
     return node
@@ -154,6 +167,7 @@ class Node(MultiService):
         resource: EngineResource,
         health: Health,
         wheel: Wheel,
+        note_usage: Callable[[], "Deferred[None]"],
         clock: Any,
     ) -> None:
         super().__init__()
@@ -167,6 +181,9 @@ class Node(MultiService):
         self._wheel = wheel
         self._maintenance = LoopingCall(store.maintain)
         self._maintenance.clock = clock
+        self._note_usage = note_usage
+        self._noting = LoopingCall(note_usage)
+        self._noting.clock = clock
 
     def privilegedStartService(self) -> None:
         """Listen. Raises :class:`StartError` when a port cannot be had."""
@@ -183,6 +200,7 @@ class Node(MultiService):
             raise StartError(f"store: {error}") from error
         super().startService()
         self._maintenance.start(MAINTENANCE_S)
+        self._noting.start(FLUSH_S, now=False)
         self._scheduler.start()
         self._health.started()
 
@@ -195,6 +213,7 @@ class Node(MultiService):
         self._resource.draining = True
         await self._scheduler.stop()
         await self._waiting.stop(CLAIM_AHEAD_MS / 1000)
+        usage_noted = self._note_usage()  # While it is known which keys are in use.
         for session in self._registry:
             try:
                 session.evict(CloseReason.SHUTTING_DOWN)
@@ -202,8 +221,10 @@ class Node(MultiService):
                 # Whatever it is: the store has to be closed.
                 self._log.failure("a client could not be sent away")
         await super().stopService()
-        if self._maintenance.running:
-            self._maintenance.stop()
+        for repeated in (self._maintenance, self._noting):
+            if repeated.running:
+                repeated.stop()
+        await usage_noted
         await self._receipts.stop()
         await self._store.stop()
         self._wheel.stop()

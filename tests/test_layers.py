@@ -42,7 +42,11 @@ LAYERS: dict[str, set[str]] = {
     "api": {"rewards", "access", "ops"},
     "replay": {"engineio.outgoing", "socketio", "access", "rewards"},
     "presence": {"engineio", "socketio", "rewards"},
-    "audience": {"engineio.interfaces", "socketio", "access", "rewards", "replay"},
+    "holders": {"socketio"},
+    "audience": {
+        *("engineio.errors", "engineio.interfaces", "socketio", "access", "rewards"),
+        *("replay", "holders"),
+    },
     "settings": {"engineio.options", "errors"},
     "first_keys": {"access", "errors", "settings"},
     "node": {"*"},

@@ -63,9 +63,7 @@ def get(connection: sqlite3.Connection, key_ids: Sequence[str]) -> list[StoredKe
 
 def remove(connection: sqlite3.Connection, key_ids: Sequence[str]) -> list[StoredKey | None]:
     """Delete the key of each id and return it; ``None`` where there is none, or an earlier id took it."""
-    found = {
-        key_id: stored for key_id, stored in zip(key_ids, get(connection, key_ids), strict=True)
-    }
+    found = dict(zip(key_ids, get(connection, key_ids), strict=True))
     write(
         connection, _DELETE, [(key_id,) for key_id, stored in found.items() if stored is not None]
     )
