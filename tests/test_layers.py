@@ -51,7 +51,11 @@ LAYERS: dict[str, set[str]] = {
     "standing": {"*"},
     "alone": {"*"},
     "together": {"*"},
-    "audience": {"engineio.interfaces", "socketio", "access", "rewards", "replay"},
+    "holders": {"socketio"},
+    "audience": {
+        *("engineio.errors", "engineio.interfaces", "socketio", "access", "rewards"),
+        *("replay", "holders"),
+    },
     "settings": {"engineio.options", "errors"},
     "first_keys": {"access", "errors", "settings"},
     "node": {"*"},
