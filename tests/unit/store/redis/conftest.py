@@ -10,6 +10,7 @@ from tests.plain_redis import PlainRedis
 from tests.redis_client import RedisClient
 from tests.running_redis import RunningRedis
 
+from .listener import Listener
 from .opened import Opened
 
 
@@ -47,3 +48,11 @@ def two(running: RunningRedis, redis: RedisClient) -> Iterator[tuple[Opened, Ope
 def opened(two: tuple[Opened, Opened]) -> Opened:
     """One node's store."""
     return two[0]
+
+
+@pytest.fixture
+def listener(running: RunningRedis, redis: RedisClient) -> Iterator[Listener]:
+    """Hears what is published from now on."""
+    listening = Listener(running)
+    yield listening
+    listening.close()
