@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from ...access.interfaces import IKeyStore, KeyExists, StoredKey, StoreUnavailable
+from ...access.interfaces import IKeyStore, KeyExists, KeyPage, StoredKey, StoreUnavailable
 from ...cluster.channels import Channels
 from ...cluster.device_text import from_text, to_text
 from ...cluster.history import History
@@ -263,6 +263,24 @@ class RedisStore:
         """See :class:`IKeyStore`."""
         asked = self._line.command(Lane.CLIENTS, 1, "GET", f"{self._prefix}k:{key_id}")
         return asked.addCallback(keys.from_text_or_none, key_id)
+
+    def remove_key(self, key_id: str) -> "Deferred[StoredKey | None]":
+        """See :class:`IKeyStore`. All nodes are told."""
+        asked = self._run(scripts.REMOVE_KEY, (key_id,), Lane.POSTS)
+        return asked.addCallback(keys.from_text_or_none, key_id)
+
+    def page_keys(self, limit: int, cursor: str | None) -> "Deferred[KeyPage]":
+        """See :class:`IKeyStore`."""
+        args = (limit, keys.place(cursor))
+        return self._run(scripts.PAGE_KEYS, args, Lane.POSTS).addCallback(keys.page_of)
+
+    def note_used(self, used: Mapping[str, int]) -> "Deferred[None]":
+        """See :class:`IKeyStore`. Very many are cut into steps: see :class:`RedisStore`."""
+        asked = [
+            self._run(scripts.NOTE_USED, args, Lane.RECEIPTS, len(args) // 2)
+            for args in keys.noted(used)
+        ]
+        return all_of(asked).addCallback(_nothing)
 
     # How.
 
