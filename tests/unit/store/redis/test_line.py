@@ -46,7 +46,7 @@ def link():
 
 @pytest.fixture
 def line(link):
-    opened = Line(link, "rp:probe", max_waiting=10)
+    opened = Line(link, "rp:", max_waiting=10)
     opened.start()
     return opened
 
@@ -71,7 +71,7 @@ def test_script_has_the_sum_that_redis_knows_it_by():
 def test_calls_go_through_and_come_back_in_order(line, link):
     answers: list = []
     for n in range(3):
-        line.run(SCRIPT, ("rp:", n), Lane.POSTS).addCallback(answers.append)
+        line.run(SCRIPT, (n,), Lane.POSTS).addCallback(answers.append)
     line.command(Lane.CLIENTS, 1, "GET", "x").addCallback(answers.append)
     assert [link.answer(n) for n in range(4)] == [
         *(("nothing", "rp:", n) for n in range(3)),
