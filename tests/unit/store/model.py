@@ -136,7 +136,7 @@ class Model:
             for each in self._in(State.LIVE)
             if each.record.message.namespace == namespace
             and set(rooms) & set(rooms_of(each.record.message.to))
-            and each.record.message.deliver_at_ms <= now_ms < each.record.message.expires_at_ms
+            and now_ms < each.record.message.expires_at_ms
             and each.receipts.get(device, (0, 0))[0] < Level.DELIVERED
             and not (since_ms is not None and each.receipts.get(device, (0, -1))[1] >= since_ms)
         ]
