@@ -11,10 +11,12 @@ from twisted.application.service import IService, MultiService
 from twisted.application.strports import service as listen_on
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
+from twisted.internet.task import LoopingCall
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from .access.keys import KeyRing
+from .access.usage import FLUSH_S
 from .alone import Alone
 from .api.errors import too_large_body
 from .api.resource import build_api
@@ -93,6 +95,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         store, receipts, delivery, waiting.holds, now_ms, hears=standing.hears, left=standing.left
     )
     audience = Audience(keys, store, delivery, acknowledgements, replay, wheel, now_ms)
+    keys.evict = audience.revoked
     for name in settings.namespaces:
         audience.attend(server.namespace(name))
     registry = Registry(engine, wheel, server.open_client, settings.node_id)
@@ -101,8 +104,30 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         settings.node_id, version=version("reward-push"), connections=lambda: len(registry)
     )
     here = HerePresence(server, wheel, now_ms, settings.node_id)
+    websockets = WebSocketAcceptor(engine, reactor)
+    origins = Origins.of(settings.cors_origins)
+    http = settings.http
+    options = SiteOptions(
+        node_id=settings.node_id,
+        idle_timeout_s=http.idle_timeout_s,
+        header_timeout_s=http.header_timeout_s,
+        body_timeout_s=http.body_timeout_s,
+    )
     standing.join(
-        Parts(server, registry, replay, audience, keys, here, lambda: health.healthcheck().body)
+        Parts(
+            server=server,
+            registry=registry,
+            waiting=waiting,
+            delivery=delivery,
+            replay=replay,
+            audience=audience,
+            keys=keys,
+            here=here,
+            health=lambda: health.healthcheck().body,
+            websockets=websockets,
+            origins=origins,
+            site_options=options,
+        )
     )
     for trouble in (*standing.troubles, scheduler.trouble, receipts.trouble):
         health.watch(trouble)
@@ -119,19 +144,21 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         namespaces=settings.namespaces,
         now_ms=now_ms,
     )
-    resource = EngineResource(
-        registry, WebSocketAcceptor(engine, reactor), Origins.of(settings.cors_origins)
-    )
-    root = Root({settings.path: resource}, api, ApiBodies(settings.http))
-    http = settings.http
-    options = SiteOptions(
-        node_id=settings.node_id,
-        idle_timeout_s=http.idle_timeout_s,
-        header_timeout_s=http.header_timeout_s,
-        body_timeout_s=http.body_timeout_s,
-    )
+    resource = EngineResource(registry, websockets, origins, foreign=standing.foreign)
+    root = Root({settings.path: resource}, api, ApiBodies(http))
     site = build_site(root, options, root, reactor)
-    node = Node(standing, scheduler, waiting, receipts, registry, resource, health, wheel, reactor)
+    node = Node(
+        standing,
+        scheduler,
+        waiting,
+        receipts,
+        registry,
+        resource,
+        health,
+        wheel,
+        lambda: keys.usage.flush(audience.holders),
+        reactor,
+    )
     on_second_stop(reactor, node.hurry)
     for description in settings.listen:
         listen_on(with_backlog(description), site, reactor).setServiceParent(node)
@@ -139,7 +166,14 @@ def build_node(settings: Settings, reactor: Any) -> IService:
 
 
 def _standing(settings: Settings, reactor: Any) -> IStanding:
-    standing: IStanding = Alone(settings, reactor)
+    standing: IStanding
+    if settings.cluster is None:
+        standing = Alone(settings, reactor)
+    else:
+        # Imported here: the Redis library installs a reactor.
+        from .together import Together
+
+        standing = Together(settings, settings.cluster, reactor)
     return standing
 
 
@@ -161,6 +195,7 @@ class Node(MultiService):
         resource: EngineResource,
         health: Health,
         wheel: Wheel,
+        note_usage: Callable[[], "Deferred[None]"],
         clock: Any,
     ) -> None:
         super().__init__()
@@ -172,10 +207,14 @@ class Node(MultiService):
         self._resource = resource
         self._health = health
         self._wheel = wheel
+        self._note_usage = note_usage
+        self._noting = LoopingCall(note_usage)
+        self._noting.clock = clock
 
     def privilegedStartService(self) -> None:
         """Listen. Raises :class:`StartError` when a port cannot be had."""
         try:
+            self._standing.listen()
             super().privilegedStartService()
         except (CannotListenError, OSError, OverflowError) as error:
             raise StartError(f"listen: {error}") from error
@@ -184,6 +223,7 @@ class Node(MultiService):
         """Stand, without which nothing works, and be ready."""
         self._standing.start()
         super().startService()
+        self._noting.start(FLUSH_S, now=False)
         self._scheduler.start()
         self._health.started()
 
@@ -202,8 +242,13 @@ class Node(MultiService):
             await self._mover.move(self._standing.drain_s)
         await self._scheduler.stop()
         await self._waiting.stop(CLAIM_AHEAD_MS / 1000)
+        usage_noted = self._note_usage()  # While it is known which keys are in use.
         await self._mover.move(0)
+        await self._standing.leave()
         await super().stopService()
+        if self._noting.running:
+            self._noting.stop()
+        await usage_noted
         await self._receipts.stop()
         await self._standing.stop()
         self._wheel.stop()
