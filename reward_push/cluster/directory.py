@@ -6,7 +6,7 @@ empty, nobody is taken for dead on that account. The last copy stays valid then,
 without Redis.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import attrs
@@ -155,6 +155,10 @@ class Directory:
         """Return another node that is alive, as far as is known here."""
         known = self._others.get(node_id)
         return None if known is None else known.member
+
+    def others(self) -> Collection[str]:
+        """Name the other nodes that are alive, as far as is known here."""
+        return self._others.keys()
 
     def ask(self, node_id: str) -> "Deferred[Member | None]":
         """Like :meth:`find`, but ask Redis once more for a node that is not known here.
