@@ -82,15 +82,24 @@ class Service:
         self.backend = Backend(port, backend_key)
         self._streamers = itertools.count(1)
 
-    def log(self) -> str:
-        """All that its nodes have logged since their first start."""
+    def logs(self) -> list[str]:
+        """What each of its nodes has logged since its first start."""
         raise NotImplementedError
 
-    def check_log(self, since: int = 0) -> None:
-        """Fail if an error was logged that nobody handled; ``since``: characters not to look at."""
-        logged = self.log()[since:]
-        marks = [mark for mark in _ERROR_MARKS if mark in logged]
-        assert not marks, f"the log holds {marks}:\n{logged[-20_000:]}"
+    def log(self) -> str:
+        """All that was logged."""
+        return "".join(self.logs())
+
+    def logged(self) -> list[int]:
+        """How much each of its nodes has logged until now, for :meth:`check_log`."""
+        return [len(each) for each in self.logs()]
+
+    def check_log(self, since: Sequence[int] | None = None) -> None:
+        """Fail if an error was logged that nobody handled; what was ``logged()`` before is not looked at."""
+        logs = self.logs()
+        for log, begin in zip(logs, since or [0] * len(logs), strict=True):
+            marks = [mark for mark in _ERROR_MARKS if mark in log[begin:]]
+            assert not marks, f"the log holds {marks}:\n{log[begin:][-20_000:]}"
 
     def plugin_key(self, **fields: object) -> PluginKey:
         """Create a plugin key, for a streamer of its own unless ``streamer`` is given."""
@@ -234,9 +243,9 @@ class RunningNode(Service):
         """Let it go on (SIGCONT)."""
         self._signal(signal.SIGCONT)
 
-    def log(self) -> str:
-        """All it has logged since its first start."""
-        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+    def logs(self) -> list[str]:
+        """See :class:`Service`."""
+        return [self.log_file.read_text(errors="replace") if self.log_file.exists() else ""]
 
     def _healthy(self) -> bool:
         try:

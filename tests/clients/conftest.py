@@ -39,6 +39,6 @@ def default_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNo
 @pytest.fixture
 def node(default_node: RunningNode) -> Iterator[RunningNode]:
     """The node with default settings; a test fails for what it makes that node log."""
-    logged = len(default_node.log())
+    logged = default_node.logged()
     yield default_node
     default_node.check_log(since=logged)

@@ -152,7 +152,7 @@ def on_time(
 ) -> Iterator[Together]:
     """All setups at once, each with a streamer of its own."""
     together = Together(selected_setups(request))
-    logged = len(default_node.log())
+    logged = default_node.logged()
     with ExitStack() as borrowed:
 
         def run(setup: Setup) -> None:

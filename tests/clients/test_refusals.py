@@ -98,7 +98,7 @@ def verdict(
             tried[group] = _try_in_vain(group, setups, pool, default_node.port)
         tried[group].verdict(setup)
 
-    logged = len(default_node.log())
+    logged = default_node.logged()
     yield of
     default_node.check_log(since=logged)
 
