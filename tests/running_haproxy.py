@@ -51,7 +51,9 @@ class RunningHAProxy:
         self.log_file = folder / f"haproxy-{self.port}.log"
         self.names = tuple(f"node{number}" for number, _ in enumerate(backends, 1))
         self.config_file = folder / f"haproxy-{self.port}.cfg"
-        self.config_file.write_text(with_servers(template, dict(zip(self.names, backends))))
+        self.config_file.write_text(
+            with_servers(template, dict(zip(self.names, backends, strict=True)))
+        )
         self._variables = {
             "LISTEN": f"127.0.0.1:{self.port}",
             "STICKY": "yes" if sticky else "no",
