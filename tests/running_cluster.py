@@ -1,9 +1,8 @@
 """Several real nodes on one real Redis, behind a real HAProxy or on their own."""
 
-import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
@@ -164,6 +163,20 @@ class RunningCluster(Service):
     def logs(self) -> list[str]:
         """See :class:`.running_node.Service`."""
         return [node.log() for node in self.nodes]
+
+    def restart_each(self, end: Callable[[RunningNode], None]) -> None:
+        """See :class:`.running_node.Service`."""
+        for node, name in zip(self.nodes, self.node_names, strict=True):
+            end(node)
+            node.start()
+            node.wait_ready()
+            if self.balancer is not None:
+                self.balancer.wait_for({name: "UP"})
+
+    @property
+    def node_names(self) -> tuple[str, ...]:
+        """What the balancer calls the nodes, in their order."""
+        return tuple(f"node{number}" for number in range(1, len(self.nodes) + 1))
 
     def node(self, node_id: str) -> Member:
         """Find a node by its name."""

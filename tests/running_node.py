@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -100,6 +100,21 @@ class Service:
         for log, begin in zip(logs, since or [0] * len(logs), strict=True):
             marks = [mark for mark in _ERROR_MARKS if mark in log[begin:]]
             assert not marks, f"the log holds {marks}:\n{log[begin:][-20_000:]}"
+
+    def restart_each(self, end: "Callable[[RunningNode], None]") -> None:
+        """Let ``end`` end each of its nodes, and start it again before the next one's turn."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        raise NotImplementedError
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        raise NotImplementedError
 
     def plugin_key(self, **fields: object) -> PluginKey:
         """Create a plugin key, for a streamer of its own unless ``streamer`` is given."""
@@ -213,6 +228,11 @@ class RunningNode(Service):
         """The running process."""
         assert self._process is not None
         return self._process.pid
+
+    def restart_each(self, end: "Callable[[RunningNode], None]") -> None:
+        """See :class:`Service`."""
+        end(self)
+        self.start()
 
     @property
     def runs(self) -> bool:
