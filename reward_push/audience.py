@@ -15,7 +15,9 @@ from zope.interface import implementer
 from .access.credentials import from_authorization
 from .access.interfaces import ANY_STREAMER, Key, KeyKind, StoreUnavailable
 from .access.keys import KeyRing
+from .engineio.errors import CloseReason
 from .engineio.interfaces import ITimed, IWheel
+from .holders import Holders
 from .replay import Replay
 from .rewards.acknowledgements import Acknowledgements
 from .rewards.delivery import Delivery
@@ -89,6 +91,8 @@ class Audience:
         self._replay = replay
         self._wheel = wheel
         self._now_ms = now_ms
+        self.holders = Holders()
+        """The connected sockets by key."""
 
     def attend(self, namespace: Namespace) -> None:
         """Guard ``namespace`` from now on."""
@@ -102,6 +106,7 @@ class Audience:
         if socket.user is not None:
             if socket.user.ends is not None:
                 self._wheel.file(socket.user.ends)
+            self.holders.add(socket.user.device.key_id, socket)
             self._delivery.connected(socket)
             self._replay.begin(socket)
 
@@ -110,8 +115,14 @@ class Audience:
         if socket.user is not None:
             if socket.user.ends is not None:
                 self._wheel.discard(socket.user.ends)
+            self.holders.discard(socket.user.device.key_id, socket)
             self._delivery.disconnected(socket)
             self._replay.end(socket)
+
+    def revoked(self, key_id: str) -> None:
+        """Close the connections of a key that is valid no more; their clients come back, and are told."""
+        for client in {socket.client for socket in self.holders.of(key_id)}:
+            client.evict(CloseReason.FORCED_CLOSE)
 
     async def admit(self, socket: Socket, auth: Mapping[str, Any]) -> None:
         """Let ``socket`` in by its key.
@@ -130,12 +141,7 @@ class Audience:
         connection = socket.client.user
         if connection is None:
             connection = socket.client.user = Connection()
-        try:
-            key = await self._keys.authenticate(presented)
-        except StoreUnavailable as unavailable:
-            raise TryLater from unavailable
-        if key is None:
-            raise _refused(UNAUTHORIZED)
+        key = await self._authenticate(presented)
         name = socket.namespace.name
         if key.kind is not KeyKind.PLUGIN or not (name == "/" or key.allows_namespace(name)):
             raise _refused(FORBIDDEN)
@@ -147,11 +153,23 @@ class Audience:
         if streamer is None:
             raise _invalid("streamer", "a gateway key's client names its streamer")
         device = await self._device(key, streamer, _named("device", socket, auth), connection)
+        if not self._keys.remembers(key):
+            # It may have been revoked while the device was looked up: there was no socket to close yet.
+            key = await self._authenticate(presented)
         ends = None
         if key.expires_at_ms is not None:
             ends = KeyEnd(key.expires_at_ms, socket, self._wheel, self._now_ms)
         socket.user = Member(device, key.groups, ends)
         socket.join(EVERYBODY, streamer_room(streamer), *map(group_room, key.groups))
+
+    async def _authenticate(self, presented: str) -> Key:
+        try:
+            key = await self._keys.authenticate(presented)
+        except StoreUnavailable as unavailable:
+            raise TryLater from unavailable
+        if key is None:
+            raise _refused(UNAUTHORIZED)
+        return key
 
     async def _device(
         self, key: Key, streamer: str, name: str | None, connection: Connection

@@ -11,10 +11,12 @@ from twisted.application.service import IService, MultiService
 from twisted.application.strports import service as listen_on
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
+from twisted.internet.task import LoopingCall
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from .access.keys import KeyRing
+from .access.usage import FLUSH_S
 from .alone import Alone
 from .api.errors import too_large_body
 from .api.resource import build_api
@@ -93,6 +95,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         store, receipts, delivery, waiting.holds, now_ms, hears=standing.hears, left=standing.left
     )
     audience = Audience(keys, store, delivery, acknowledgements, replay, wheel, now_ms)
+    keys.evict = audience.revoked
     for name in settings.namespaces:
         audience.attend(server.namespace(name))
     registry = Registry(engine, wheel, server.open_client, settings.node_id)
@@ -131,7 +134,18 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         body_timeout_s=http.body_timeout_s,
     )
     site = build_site(root, options, root, reactor)
-    node = Node(standing, scheduler, waiting, receipts, registry, resource, health, wheel, reactor)
+    node = Node(
+        standing,
+        scheduler,
+        waiting,
+        receipts,
+        registry,
+        resource,
+        health,
+        wheel,
+        lambda: keys.usage.flush(audience.holders),
+        reactor,
+    )
     on_second_stop(reactor, node.hurry)
     for description in settings.listen:
         listen_on(with_backlog(description), site, reactor).setServiceParent(node)
@@ -161,6 +175,7 @@ class Node(MultiService):
         resource: EngineResource,
         health: Health,
         wheel: Wheel,
+        note_usage: Callable[[], "Deferred[None]"],
         clock: Any,
     ) -> None:
         super().__init__()
@@ -172,6 +187,9 @@ class Node(MultiService):
         self._resource = resource
         self._health = health
         self._wheel = wheel
+        self._note_usage = note_usage
+        self._noting = LoopingCall(note_usage)
+        self._noting.clock = clock
 
     def privilegedStartService(self) -> None:
         """Listen. Raises :class:`StartError` when a port cannot be had."""
@@ -184,6 +202,7 @@ class Node(MultiService):
         """Stand, without which nothing works, and be ready."""
         self._standing.start()
         super().startService()
+        self._noting.start(FLUSH_S, now=False)
         self._scheduler.start()
         self._health.started()
 
@@ -202,8 +221,12 @@ class Node(MultiService):
             await self._mover.move(self._standing.drain_s)
         await self._scheduler.stop()
         await self._waiting.stop(CLAIM_AHEAD_MS / 1000)
+        usage_noted = self._note_usage()  # While it is known which keys are in use.
         await self._mover.move(0)
         await super().stopService()
+        if self._noting.running:
+            self._noting.stop()
+        await usage_noted
         await self._receipts.stop()
         await self._standing.stop()
         self._wheel.stop()
@@ -223,7 +246,7 @@ class ApiBodies:
         return self.settings.max_api_body_bytes
 
     def receiving(
-        self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]
+        self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None], peer: str
     ) -> IUpload | None:
         """See :class:`.transports.interfaces.IBodyPolicy`."""
         return None

@@ -30,6 +30,7 @@ LAYERS: dict[str, set[str]] = {
     },
     "socketio": {"engineio"},
     "transports": {"engineio", "access"},
+    "cluster.emitters": {"rewards", "engineio.outgoing", "socketio", "cluster"},
     "cluster": {"rewards", "access", "errors", "engineio", "transports"},
     # Values that the store's scripts share with the nodes: these know no network.
     "cluster.interfaces": {"rewards", "cluster.history"},
@@ -50,7 +51,11 @@ LAYERS: dict[str, set[str]] = {
     "standing": {"*"},
     "alone": {"*"},
     "together": {"*"},
-    "audience": {"engineio.interfaces", "socketio", "access", "rewards", "replay"},
+    "holders": {"socketio"},
+    "audience": {
+        *("engineio.errors", "engineio.interfaces", "socketio", "access", "rewards"),
+        *("replay", "holders"),
+    },
     "settings": {"engineio.options", "errors"},
     "first_keys": {"access", "errors", "settings"},
     "node": {"*"},

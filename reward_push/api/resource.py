@@ -17,18 +17,14 @@ from ..rewards.publisher import Publisher
 from .answers import Answer, error_answer, json_answer, write_answer
 from .auth import Keys, authorize
 from .errors import INTERNAL, ApiError, as_refusal
-from .keys import KeyCreation
+from .keys import KeyCreation, KeyList
 from .messages import Messages
 from .query import read_query
 from .reports import Flush, MessageReports
 from .router import Handler, Route, Router, allow
 from .streamers import Streamers
 
-LATER: tuple[tuple[str, str, Right | None], ...] = (
-    ("GET", "/v1/keys", Right.ADMIN),
-    ("DELETE", "/v1/keys/{key_id}", Right.ADMIN),
-    ("GET", "/v1/openapi.json", None),
-)
+LATER: tuple[tuple[str, str, Right | None], ...] = (("GET", "/v1/openapi.json", None),)
 """Calls with a key that the interface describes and this version answers ``not_supported``."""
 
 LATER_OPEN = ("/metrics", "/console/", "/overlay/")
@@ -56,6 +52,7 @@ def build_api(
     reports = MessageReports(store, keys, flush)
     streamers = Streamers(presence, keys)
     creation = KeyCreation(keys, namespaces, now_ms)
+    key_list = KeyList(keys)
     return ApiResource(
         Router(
             [
@@ -70,6 +67,8 @@ def build_api(
                 Route("POST", "/v1/streamers/{streamer}/disconnect", streamers.disconnect),
                 Route("GET", "/v1/nodes", _nodes(keys, nodes)),
                 Route("POST", "/v1/keys", creation.create),
+                Route("GET", "/v1/keys", key_list.page),
+                Route("DELETE", "/v1/keys/{key_id}", key_list.revoke),
                 *(Route(method, path, _later(keys, right)) for method, path, right in LATER),
                 *(Route("GET", path, _later_open) for path in LATER_OPEN),
             ]

@@ -72,7 +72,7 @@ class Backplane:
         self._clock: Any = clock
         self._own = channels.node(node_id)
         self._subscriptions = Subscriptions(subscriber, clock)
-        self._canary = Canary(lambda: store.send_canary(self._own), clock, self._late)
+        self._canary = Canary(lambda: store.canary(node_id), clock, self._late)
         self._connection = 0
         """Counts the subscriber's connections."""
         self._hearing = False
@@ -117,6 +117,9 @@ class Backplane:
         """The subscriber has lost its connection."""
         self._connection += 1
         self._hearing = self._healing = False
+        if self._since:
+            # The news of one step share a number: of the last one a part may be missing.
+            self._since.discard(max(self._since))
         self._canary.stop()
         if self._retry is not None:
             self._retry.cancel()
@@ -161,9 +164,8 @@ class Backplane:
                 case Answer():
                     self._peers.answered(news)
                 case _:
-                    if news.no not in self._since:
-                        self._since.add(news.no)
-                        self._apply(news)
+                    self._since.add(news.no)
+                    self._apply(news)
         except Exception:  # A fault of ours must not make this node deaf.
             self._log.failure("news could not be applied")
 

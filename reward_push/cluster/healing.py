@@ -48,7 +48,7 @@ class Healer:
         count = 0
         after: int | None = since
         while after is not None and after < until:
-            page = await self._store.history(after, PAGE)
+            page = await self._store.news_since(after, PAGE)
             if not page.complete:
                 to_heal.update(dict.fromkeys(await self._everything()))
             for news in page.news:

@@ -82,11 +82,11 @@ class ILocalNews(Interface):
 class INewsStore(Interface):
     """The store's side of news. Calls fail with ``StoreUnavailable``."""
 
-    def history(after: int, limit: int) -> "Deferred[History]":
+    def news_since(no: int, limit: int) -> "Deferred[History]":
         """Return up to ``limit`` of what has happened after the news of that number."""
 
-    def send_canary(channel: str) -> "Deferred[None]":
-        """Publish on ``channel`` a canary with the number of the last news."""
+    def canary(node_id: str) -> "Deferred[int]":
+        """Publish the number of the last news to the node's own channel; return it."""
 
     def publish(channel: str, text: str) -> "Deferred[None]":
         """Publish ``text``."""

@@ -84,10 +84,10 @@ class Node:
         self.keys: Any = Keys()
         self.devices: Any = Devices()
         self.recorder: Any = Recorder()
-        ring = KeyRing(self.keys, lambda: NOW_MS)
+        self.ring = KeyRing(self.keys, lambda: self.now_ms)
         self.now_ms = NOW_MS
-        audience = Audience(
-            ring,
+        self.audience = Audience(
+            self.ring,
             self.devices,
             self.recorder,
             self.recorder,
@@ -95,8 +95,18 @@ class Node:
             self.world.wheel,
             lambda: self.now_ms,
         )
+        self.ring.evict = self.audience.revoked
         for name in ("/", "/a", "/b"):
-            audience.attend(self.world.server.namespace(name))
+            self.audience.attend(self.world.server.namespace(name))
+
+    def key_id(self, text: str) -> str:
+        """The id in a key's text."""
+        return text.split("_")[1]
+
+    def revoke(self, text: str) -> None:
+        """Remove a key from the store, and let the node hear of it."""
+        del self.keys.keys[self.key_id(text)]
+        self.ring.revoked(self.key_id(text))
 
     def peer(self, revision: Revision = V4, authorization: str | None = None, **query: str) -> Peer:
         """Connect a client."""
@@ -321,3 +331,60 @@ def test_a_socket_ends_with_its_key(node: Node) -> None:
     node.world.wheel.advance(1)
     assert stays.transport.ended == ["fail"]
     assert (leaves.gone, free.gone) == (False, False)
+
+
+# Revocation.
+
+
+def test_a_revoked_key_s_connections_are_closed_and_no_others(node: Node) -> None:
+    """At engine level, so that the clients come back and are told."""
+    key, other = node.keys.make(), node.keys.make()
+    mine = [node.peer(V4, f"ApiKey {key}") for _ in range(3)]
+    theirs, gone = node.peer(V4, f"ApiKey {other}"), node.peer(V4, f"ApiKey {key}")
+    for peer in (*mine, theirs, gone):
+        peer.say("0/a,", "0/b,")
+    gone.say("1/a,", "1/b,")
+    node.revoke(key)
+    assert [peer.transport.ended for peer in mine] == [["fail"]] * 3
+    assert (theirs.gone, gone.gone) == (False, False)
+    again = node.peer(V4, f"ApiKey {key}")
+    again.say("0/a,")
+    assert again.heard() == ["4/a," + UNAUTHORIZED]
+    gone.say("0/a,")
+    assert gone.heard()[-1] == "4/a," + UNAUTHORIZED
+    assert list(node.audience.holders) == [node.key_id(other)]
+    node.ring.revoked(node.key_id(key))
+    node.audience.revoked("nobody's")
+    theirs.say("1/a,", "1/b,")
+    assert list(node.audience.holders) == []
+
+
+def test_a_key_revoked_while_its_device_is_looked_up_lets_nobody_in(node: Node) -> None:
+    """There is no socket to close yet."""
+    key = node.keys.make()
+    waiting: Deferred[Device] = Deferred()
+    node.devices.open_device = lambda *_: waiting
+    peer = node.peer(V4, f"ApiKey {key}")
+    peer.say("0/a,")
+    node.revoke(key)
+    assert not peer.gone
+    waiting.callback(Device(1, "k", "s", None))
+    assert peer.heard() == ["4/a," + UNAUTHORIZED]
+
+
+def test_a_key_that_others_displaced_from_memory_is_looked_up_once_more(node: Node) -> None:
+    key = node.keys.make()
+    waiting: Deferred[Device] = Deferred()
+    node.devices.open_device = lambda *_: waiting
+    peer = node.peer(V4, f"ApiKey {key}")
+    peer.say("0/a,")
+    node.ring.forget(node.key_id(key))
+    waiting.callback(Device(1, "k", "s", None))
+    assert member(peer) is not None
+    away = node.peer(V4, f"ApiKey {key}")
+    waiting = Deferred()
+    away.say("0/b,")
+    node.ring.forget(node.key_id(key))
+    node.keys.away = True
+    waiting.callback(Device(1, "k", "s", None))
+    assert away.transport.ended == ["fail"]

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from ...access.interfaces import IKeyStore, StoredKey, StoreUnavailable
+from ...access.interfaces import IKeyStore, KeyPage, StoredKey, StoreUnavailable
 from ...rewards.interfaces import (
     Agenda,
     Device,
@@ -250,6 +250,18 @@ class SQLiteStore:
     def get_key(self, key_id: str) -> "Deferred[StoredKey | None]":
         """See :class:`IKeyStore`."""
         return self._ask(keys.get, key_id, Lane.CLIENTS)
+
+    def remove_key(self, key_id: str) -> "Deferred[StoredKey | None]":
+        """See :class:`IKeyStore`."""
+        return self._submit(keys.remove, key_id, Lane.POSTS)
+
+    def page_keys(self, limit: int, cursor: str | None) -> "Deferred[KeyPage]":
+        """See :class:`IKeyStore`."""
+        return self._ask(keys.page, (limit, cursor), Lane.POSTS)
+
+    def note_used(self, used: Mapping[str, int]) -> "Deferred[None]":
+        """See :class:`IKeyStore`."""
+        return self._submit(keys.note_used, dict(used), Lane.RECEIPTS, weight=len(used))
 
     def _submit(self, work: Work, argument: object, lane: Lane, weight: int = 1) -> "Deferred[Any]":
         return self._writer.submit(work, argument, lane, writes=True, weight=weight)

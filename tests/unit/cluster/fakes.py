@@ -56,18 +56,18 @@ class FakeNewsStore:
         self.canaries: list[str] = []
         self.published: list[tuple[str, str]] = []
 
-    def history(self, after: int, limit: int) -> "Deferred[History]":
-        self.asked.append((after, limit))
+    def news_since(self, no: int, limit: int) -> "Deferred[History]":
+        self.asked.append((no, limit))
         if self.away:
             return fail(StoreUnavailable("away"))
         page = self.pages.pop(0) if self.pages else History((), complete=True, more_after=None)
         return page if isinstance(page, Deferred) else succeed(page)
 
-    def send_canary(self, channel: str) -> "Deferred[None]":
+    def canary(self, node_id: str) -> "Deferred[int]":
         if self.away:
             return fail(StoreUnavailable("away"))
-        self.canaries.append(channel)
-        return succeed(None)
+        self.canaries.append(node_id)
+        return succeed(0)
 
     def publish(self, channel: str, text: str) -> "Deferred[None]":
         if self.away:
