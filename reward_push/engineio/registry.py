@@ -30,11 +30,14 @@ class Registry:
         wheel: IWheel,
         open_handler: Callable[[Session], ISessionHandler],
         node_tag: str = "",
+        forgotten: Callable[[Session], object] = lambda _: None,
     ) -> None:
+        """``forgotten`` is told of each session that is over, once."""
         self.options = options
         self.wheel = wheel
         self.open_handler = open_handler
         self._node_tag = node_tag
+        self._forgotten = forgotten
         self._prover = Prover(wheel)
         self._sessions: dict[str, Session] = {}
 
@@ -61,7 +64,8 @@ class Registry:
 
     def forget(self, session: Session) -> None:
         """See :class:`.interfaces.ISessions`."""
-        self._sessions.pop(session.sid, None)
+        if self._sessions.pop(session.sid, None) is not None:
+            self._forgotten(session)
 
     def __len__(self) -> int:
         return len(self._sessions)

@@ -5,7 +5,7 @@ comes before all of them, so that a page can read the refusal, too.
 """
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.web.http_headers import Headers
@@ -20,25 +20,36 @@ from ..engineio.registry import Registry
 from ..engineio.revision import negotiate
 from ..engineio.session import Session
 from .cors import Origins, answer_preflight, is_legal, origin_of
+from .door import OpenDoor
 from .handshake import wants_websocket
-from .interfaces import IBodyPolicy, IUpload
+from .interfaces import IBodyPolicy, IDoor, IUpload
 from .polling import PollingTransport
-from .refusals import refuse
+from .refusals import refuse, turn_away
 from .request import EdgeRequest
 from .websocket import WebSocketAcceptor
 
 
 @implementer(IBodyPolicy)
 class EngineResource(Resource):
-    """Serves handshakes, polls, posts and upgrades of all sessions in ``registry``."""
+    """Serves handshakes, polls, posts and upgrades of all sessions in ``registry``.
+
+    ``door`` decides who may open one; without it, everybody.
+    """
 
     isLeaf = True  # noqa: N815  (twisted.web)
 
-    def __init__(self, registry: Registry, websockets: WebSocketAcceptor, origins: Origins) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        websockets: WebSocketAcceptor,
+        origins: Origins,
+        door: IDoor | None = None,
+    ) -> None:
         super().__init__()
         self._registry = registry
         self._websockets = websockets
         self._origins = origins
+        self._door: IDoor = OpenDoor() if door is None else door
         self.draining = False
         """Whether handshakes are refused, 503: the node stops. Sessions go on as long as they may."""
 
@@ -132,8 +143,14 @@ class EngineResource(Resource):
         revision = negotiate(query.eio, self._registry.options)
         if isinstance(revision, Refusal):
             return revision
-        opening = Opening(query.params, _authorization(request.requestHeaders), _address(request))
+        authorization = _authorization(request.requestHeaders)
+        address = self._door.client_of(request)
+        turned_away = self._door.knock(address, lambda: _key_in(authorization, query.params))
+        if turned_away is not None:
+            return turn_away(request, turned_away)
+        opening = Opening(query.params, authorization, address)
         session = self._registry.open(revision, opening, base64=query.base64)
+        self._door.entered(session)
         if over_websocket:
             return self._websockets.accept(request, session)
         limit = self._registry.options.max_packet_bytes
@@ -163,20 +180,21 @@ def _polling(session: Session) -> PollingTransport | None:
     return transport if isinstance(transport, PollingTransport) else None
 
 
-def _address(request: EdgeRequest) -> str:
-    return getattr(request.getClientAddress(), "host", "")
-
-
 def _same_key(headers: Headers, query: Query, opening: Opening) -> bool:
     """Whether the request brings no key, or the one its session was opened with.
 
     The upgrade of some clients cannot carry the key that their polls do.
     """
-    opened_with = from_authorization(opening.authorization) or opening.query.get("apiKey")
-    presented = from_authorization(_authorization(headers)) or query.params.get("apiKey")
+    opened_with = _key_in(opening.authorization, opening.query)
+    presented = _key_in(_authorization(headers), query.params)
     if presented is None or opened_with is None:
         return True
     return hmac.compare_digest(presented.encode(), opened_with.encode())
+
+
+def _key_in(authorization: str | None, params: Mapping[str, str]) -> str | None:
+    """Return the key that a request brings in its header or, else, in its query."""
+    return from_authorization(authorization) or params.get("apiKey")
 
 
 def _authorization(headers: Headers) -> str | None:
