@@ -7,6 +7,14 @@ looks at the environment later.
 
 from .errors import SettingsError
 from .loading import load
-from .model import HttpSettings, LogFormat, Settings, StoreSettings
+from .model import ClusterSettings, HttpSettings, LogFormat, Settings, StoreSettings
 
-__all__ = ["HttpSettings", "LogFormat", "Settings", "SettingsError", "StoreSettings", "load"]
+__all__ = [
+    "ClusterSettings",
+    "HttpSettings",
+    "LogFormat",
+    "Settings",
+    "SettingsError",
+    "StoreSettings",
+    "load",
+]

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..engineio.options import EngineOptions
 from .checks import check
-from .model import HttpSettings, Settings, StoreSettings
+from .model import ClusterSettings, HttpSettings, Settings, StoreSettings
 from .sources import Given, gather, secret_of_file
 from .table import SETTINGS, Setting
 
@@ -96,8 +96,26 @@ def _settings(values: Mapping[str, Any]) -> Settings:
             max_api_batch_bytes=body * BATCH_FACTOR,
         ),
         store=StoreSettings(path=values["store"], retention_s=values["retention"]),
+        cluster=_cluster(values),
+        workers=values["workers"],
         backend_key=values["backend_key"],
         log_format=values["log_format"],
+    )
+
+
+def _cluster(values: Mapping[str, Any]) -> ClusterSettings | None:
+    """Return what joins the node to others; ``None``: it has none."""
+    if values["redis_url"] is None:
+        return None
+    return ClusterSettings(
+        redis_url=values["redis_url"],
+        redis_prefix=values["redis_prefix"],
+        listen=values["cluster_listen"],
+        advertise=values["cluster_advertise"],
+        secret=values["cluster_secret"],
+        drain_s=values["drain"],
+        emitter_compat=values["emitter_compat"],
+        retention_s=values["retention"],
     )
 
 

@@ -43,6 +43,28 @@ class StoreSettings:
 
 
 @attrs.frozen
+class ClusterSettings:
+    """Several nodes that share one Redis."""
+
+    redis_url: str = attrs.field(repr=False)
+    """``redis://``, ``rediss://`` or ``redis+sentinel://``; it may hold a password."""
+    redis_prefix: str
+    """First part of every key and channel."""
+    listen: str
+    """Twisted endpoint string for other nodes."""
+    advertise: str | None
+    """Host or ``host:port`` that other nodes reach this one at; ``None``: found out."""
+    secret: str | None = attrs.field(repr=False)
+    """Shared by the nodes; ``None``: derived."""
+    drain_s: float
+    """How long a stopping node takes to move its clients away; 0: at once."""
+    emitter_compat: bool
+    """Whether events of Socket.IO's Redis emitters are passed on."""
+    retention_s: float
+    """How long ended messages, their receipts and their ids are kept; 0: for ever."""
+
+
+@attrs.frozen
 class Settings:
     """Everything a node is told."""
 
@@ -61,6 +83,10 @@ class Settings:
     engine: EngineOptions
     http: HttpSettings
     store: StoreSettings
+    cluster: ClusterSettings | None
+    """``None``: a node on its own, with the embedded store."""
+    workers: int
+    """Processes that share ``listen``."""
     backend_key: str | None = attrs.field(repr=False)
     """A backend key with every right."""
     log_format: LogFormat

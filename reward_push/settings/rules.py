@@ -7,6 +7,11 @@ _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+", re.ASCII)
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#,@]*", re.ASCII)
 _KEY = re.compile(r"[!-~]{1,256}", re.ASCII)
 _PORT = re.compile(r"(?:haproxy:)?(?:tcp6?|ssl|tls):(?:port=)?([0-9]+)(?::|$)", re.ASCII)
+_PREFIX = re.compile(r"[A-Za-z0-9._:-]{1,32}", re.ASCII)
+_HOST_AND_PORT = re.compile(
+    r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII
+)
+_REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel")
 _MAX_PATH = 128
 _MAX_NAMESPACE = 64
 _TRANSPORTS = ("polling", "websocket")
@@ -93,6 +98,29 @@ def key(value: str) -> str:
     """An API key: it has to fit into an HTTP header."""
     if not _KEY.fullmatch(value):
         raise ValueError("must be 1 to 256 visible ASCII characters without spaces")
+    return value
+
+
+def redis_url(value: str) -> str:
+    """Where Redis is; the rest of it is read by who connects (:mod:`..cluster.address`)."""
+    scheme, separator, rest = value.partition("://")
+    if scheme not in _REDIS_SCHEMES or not separator or not rest or "\0" in value:
+        raise ValueError(f"must begin with {', '.join(f'{each}://' for each in _REDIS_SCHEMES)}")
+    return value
+
+
+def redis_prefix(value: str) -> str:
+    """The first part of every key and channel in Redis."""
+    if not _PREFIX.fullmatch(value):
+        raise ValueError("must be 1 to 32 of A-Z a-z 0-9 . _ : -")
+    return value
+
+
+def host_and_port(value: str) -> str:
+    """A host, or a host and a port: ``10.0.0.7``, ``node-1:9000``, ``[::1]:9000``."""
+    match = _HOST_AND_PORT.fullmatch(value)
+    if not match or (match[1] and not 0 < int(match[1]) <= 65535):
+        raise ValueError("must be a host, or host:port; an IPv6 address in brackets")
     return value
 
 

@@ -7,7 +7,14 @@ import pytest
 
 from reward_push.engineio.options import EngineOptions
 from reward_push.errors import StartError
-from reward_push.settings import HttpSettings, LogFormat, SettingsError, StoreSettings, load
+from reward_push.settings import (
+    ClusterSettings,
+    HttpSettings,
+    LogFormat,
+    SettingsError,
+    StoreSettings,
+    load,
+)
 from reward_push.settings.table import SETTINGS, Setting
 
 PERIOD_RULE = "must be a number of seconds between 0.01 and 1000000000"
@@ -385,6 +392,58 @@ def test_settings_do_not_show_the_secret() -> None:
     assert SECRET not in repr(load({"backend_key": SECRET}, {}))
 
 
+# Several nodes
+
+
+def test_without_redis_a_node_is_on_its_own() -> None:
+    assert load({}, {}).cluster is None
+    assert load({"drain": "5", "cluster_secret": "x"}, {}).cluster is None
+
+
+def test_what_joins_nodes() -> None:
+    cluster = load({"redis_url": "redis://:pw@r/1", "retention": "5"}, {}).cluster
+    assert cluster == ClusterSettings(
+        "redis://:pw@r/1", "rp:", "tcp:0", None, None, 20.0, emitter_compat=False, retention_s=5.0
+    )
+    given = {
+        "redis_url": "redis+sentinel://a:1,b:2/main",
+        "redis_prefix": "x:",
+        "cluster_listen": "tcp:9000:interface=10.0.0.7",
+        "cluster_advertise": "[::1]:9000",
+        "cluster_secret": SECRET,
+        "drain": "0.5",
+        "workers": "4",
+        "emitter_compat": "true",
+    }
+    settings = load(given, {})
+    assert settings.workers == 4
+    assert settings.cluster is not None
+    assert SECRET not in repr(settings)
+    assert settings.cluster.secret == SECRET
+    assert (settings.cluster.advertise, settings.cluster.drain_s) == ("[::1]:9000", 0.5)
+    assert settings.cluster.emitter_compat
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("redis_url", "http://r", "must begin with redis://"),
+        ("redis_url", "redis://", "must begin with redis://"),
+        ("redis_prefix", "a b", "must be 1 to 32 of"),
+        ("cluster_listen", "nowhere:1", "must be a Twisted endpoint string"),
+        ("cluster_advertise", "::1", "must be a host, or host:port"),
+        ("cluster_advertise", "h:0", "must be a host, or host:port"),
+        ("cluster_advertise", "h:65536", "must be a host, or host:port"),
+        ("workers", "2", "needs redis_url"),
+        ("emitter_compat", "true", "needs redis_url"),
+    ],
+)
+def test_what_cannot_join_nodes(name: str, value: str, rule: str) -> None:
+    line = refusal({name: value})
+    assert line.startswith(name)
+    assert rule in line
+
+
 # What this version does not do
 
 
@@ -396,7 +455,7 @@ def test_an_unsupported_setting_stops_the_start(setting: Setting) -> None:
 
 
 def test_the_file_of_an_unsupported_secret_is_not_even_read() -> None:
-    for name in ("redis_url", "jwt_secret", "cluster_secret"):
+    for name in ("jwt_secret",):
         line = refusal({f"{name}_file": "/no/such/file"})
         assert line.startswith(f"{name}_file = '/no/such/file': not supported by this version")
 

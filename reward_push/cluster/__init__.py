@@ -1,0 +1,1 @@
+"""Several nodes as one: what they tell each other, and where they meet."""
