@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from math import inf
 from typing import Any
 
 import attrs
@@ -16,6 +17,8 @@ from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
+from .access.addresses import Proxies
+from .access.guard import GIVES_WAY_AFTER_S, Guard
 from .access.interfaces import StoredKey
 from .access.keys import KeyRing
 from .api.errors import too_large_body
@@ -86,6 +89,14 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         connect_timeout_s=settings.connect_timeout_s,
         new_decoder=lambda: Decoder(limits),
     )
+    guard = Guard(
+        settings.guard,
+        Proxies(settings.trusted_proxies),
+        wheel.now,
+        recall=keys.recall,
+        send_away=lambda session: session.evict(CloseReason.FORCED_CLOSE),
+        gives_way_after_s=min(GIVES_WAY_AFTER_S, settings.connect_timeout_s / 4 or inf),
+    )
     receipts = ReceiptBuffer(store, reactor)
     delivery = Delivery(server, store, receipts, _now_ms)
     waiting = Waiting(delivery, reactor, _now_ms)
@@ -93,10 +104,10 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     scheduler = Scheduler(store, news, waiting, reactor, _now_ms, flush=receipts.flush)
     acknowledgements = Acknowledgements(delivery, receipts, store, news, _now_ms)
     replay = Replay(store, receipts, delivery, waiting.holds, _now_ms)
-    audience = Audience(keys, store, delivery, acknowledgements, replay, wheel, _now_ms)
+    audience = Audience(keys, store, delivery, acknowledgements, replay, guard, wheel, _now_ms)
     for name in settings.namespaces:
         audience.attend(server.namespace(name))
-    registry = Registry(engine, wheel, server.open_client, settings.node_id)
+    registry = Registry(engine, wheel, server.open_client, settings.node_id, guard.left)
 
     health = Health(
         settings.node_id, version=version("reward-push"), connections=lambda: len(registry)
@@ -116,9 +127,10 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         health=health,
         namespaces=settings.namespaces,
         now_ms=_now_ms,
+        gate=guard,
     )
     resource = EngineResource(
-        registry, WebSocketAcceptor(engine, reactor), Origins.of(settings.cors_origins)
+        registry, WebSocketAcceptor(engine, reactor), Origins.of(settings.cors_origins), guard
     )
     root = Root({settings.path: resource}, api, ApiBodies(settings.http))
     http = settings.http
@@ -129,7 +141,9 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         body_timeout_s=http.body_timeout_s,
     )
     site = build_site(root, options, root, reactor)
-    node = Node(store, scheduler, waiting, receipts, registry, resource, health, wheel, reactor)
+    node = Node(
+        store, scheduler, waiting, receipts, registry, resource, health, wheel, guard, reactor
+    )
     for description in settings.listen:
         listen_on(with_backlog(description), site, reactor).setServiceParent(node)
     return node
@@ -154,6 +168,7 @@ class Node(MultiService):
         resource: EngineResource,
         health: Health,
         wheel: Wheel,
+        guard: Guard,
         clock: Any,
     ) -> None:
         super().__init__()
@@ -165,7 +180,8 @@ class Node(MultiService):
         self._resource = resource
         self._health = health
         self._wheel = wheel
-        self._maintenance = LoopingCall(store.maintain)
+        self._guard = guard
+        self._maintenance = LoopingCall(self._maintain)
         self._maintenance.clock = clock
 
     def privilegedStartService(self) -> None:
@@ -185,6 +201,10 @@ class Node(MultiService):
         self._maintenance.start(MAINTENANCE_S)
         self._scheduler.start()
         self._health.started()
+
+    def _maintain(self) -> "Deferred[None]":
+        self._guard.tidy()
+        return self._store.maintain()
 
     def stopService(self) -> "Deferred[None]":
         """Stop in order; fires when all that was accepted is in the store."""

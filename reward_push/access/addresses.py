@@ -8,9 +8,10 @@ for as long as they are proxies that the operator trusts.
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv6Network, ip_network
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from twisted.web.iweb import IRequest
+if TYPE_CHECKING:
+    from twisted.web.iweb import IRequest
 
 LOOPBACK = "loopback"
 """The word for everything on this machine: 127.0.0.0/8, ::1, and UNIX sockets."""
@@ -48,7 +49,7 @@ class Proxies:
             texts = (texts - {LOOPBACK}) | {"127.0.0.0/8", "::1"}
         self._networks = tuple(_network(text) for text in sorted(texts))
 
-    def client_of(self, request: IRequest) -> str:
+    def client_of(self, request: "IRequest") -> str:
         """Return the name that limits count ``request``'s client by: see :meth:`client`."""
         peer = getattr(request.getClientAddress(), "host", None)
         return self.client(peer, request.requestHeaders.getRawHeaders(_HEADER, ()))
@@ -81,7 +82,7 @@ class Proxies:
             return address is not None and self._local
         size, number = len(address), int.from_bytes(address, "big")
         # A loop, not any(): this is done for each handshake.
-        for network in self._networks:  # noqa: SIM110
+        for network in self._networks:
             if network.size == size and number >> network.free == network.prefix:
                 return True
         return False

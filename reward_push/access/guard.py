@@ -10,18 +10,17 @@ a new one. So nobody is kept out by those who only knock and wait.
 
 from collections import OrderedDict
 from collections.abc import Callable
-from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
-import attrs
 from twisted.logger import Logger
 from twisted.web.iweb import IRequest
+from zope.interface import implementer
 
-from ..rate import Rate
 from .addresses import Proxies
 from .bans import Bans
 from .bucket import Buckets
-from .interfaces import ANY_STREAMER, Key
+from .interfaces import ANY_STREAMER, IDoor, Key, Reason, TurnedAway
+from .limits import GuardLimits
 from .seldom import Seldom
 from .tally import Tally
 
@@ -32,52 +31,7 @@ GIVES_WAY_AFTER_S = 5.0
 """How long a half-open session is left in peace. A client joins within two round trips."""
 
 
-class Reason(StrEnum):
-    """Why somebody was turned away."""
-
-    BANNED = "banned"
-    """The address has shown too many wrong keys."""
-    ADDRESS_RATE = "address_rate"
-    """The address opens connections too fast."""
-    ADDRESS_FULL = "address_full"
-    """The address has all the connections it may."""
-    KEY_FULL = "key_full"
-    """The key has all the connections it may."""
-    NODE_FULL = "node_full"
-    """The node has all the connections it may."""
-    API_RATE = "api_rate"
-    """The key calls the API too often."""
-
-
-@attrs.frozen
-class TurnedAway:
-    """A refusal that is no verdict: come again in ``retry_after_s`` seconds."""
-
-    reason: Reason
-    retry_after_s: float
-
-
-@attrs.frozen
-class GuardLimits:
-    """How much of everything; 0 and ``None`` switch a limit off."""
-
-    connections: int = 0
-    connections_per_address: int = 0
-    connections_per_key: int = 0
-    connect_rate_per_address: Rate | None = None
-    auth_failures_per_address: Rate | None = None
-    ban_s: float = 0.0
-    """How long an address with too many failures is refused; 0: until it may have another one."""
-    api_rate_per_key: Rate | None = None
-
-
-class Guest(Protocol):
-    """A session, as far as the door knows it."""
-
-    handshake: Any
-    """Its opening: ``address`` is the name the client is counted by."""
-
-
+@implementer(IDoor)
 class Guard:
     """Counts, and turns away. ``now`` is a monotonic clock in seconds.
 
@@ -110,8 +64,8 @@ class Guard:
         self._calls = None if api_rate is None else Buckets(api_rate)
         self._by_address = Tally(limits.connections_per_address)
         self._by_key = Tally(limits.connections_per_key)
-        self._half_open: OrderedDict[Guest, float] = OrderedDict()
-        self._half_open_of: dict[str, dict[Guest, None]] = {}
+        self._half_open: OrderedDict[Any, float] = OrderedDict()
+        self._half_open_of: dict[str, dict[Any, None]] = {}
         self._ban_notice = Seldom(now)
         self._proxy_notice = Seldom(now)
         self.connections = 0
@@ -169,7 +123,7 @@ class Guard:
             return self._turn_away(Reason.NODE_FULL, RETRY_FULL_S)
         return None
 
-    def entered(self, guest: Guest) -> None:
+    def entered(self, guest: Any) -> None:
         """A session was opened. :meth:`left` tells of its end."""
         address = guest.handshake.address
         self.connections += 1
@@ -178,7 +132,7 @@ class Guard:
         self._half_open[guest] = self._now()
         self._half_open_of.setdefault(address, {})[guest] = None
 
-    def joined(self, guest: Guest) -> None:
+    def joined(self, guest: Any) -> None:
         """A session has joined a namespace: it is half-open no more. May come more than once."""
         if self._half_open.pop(guest, None) is not None:
             address = guest.handshake.address
@@ -187,7 +141,7 @@ class Guard:
             if not guests:
                 del self._half_open_of[address]
 
-    def left(self, guest: Guest) -> None:
+    def left(self, guest: Any) -> None:
         """A session is over."""
         self.joined(guest)
         self.connections -= 1

@@ -70,6 +70,12 @@ class KeyRing:
             return succeed(self._judge(stored, secret))
         return self._look_up(key_id).addCallback(self._judge, secret)
 
+    def recall(self, presented: str) -> Key | None:
+        """Return the key that ``presented`` is, as far as that is known without asking the store."""
+        parts = parse(presented) if len(presented) <= MAX_PRESENTED_CHARS else None
+        stored = None if parts is None else self._known.get(parts[0])
+        return None if parts is None or stored is None else self._judge(stored, parts[1])
+
     def create(
         self,
         kind: KeyKind,

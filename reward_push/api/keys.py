@@ -10,7 +10,7 @@ from ..rewards.errors import ErrorCode, Refused, invalid
 from ..rewards.instants import instant, to_rfc3339
 from ..rewards.structure import Field, identifier, many, one_of, shown, structure, text
 from .answers import Answer, json_answer
-from .auth import Keys, authorize
+from .auth import Callers, Keys, authorize
 from .body import read_object
 
 MAX_NAME_CHARS = 128
@@ -23,9 +23,16 @@ _BACKEND_ONLY = ("rights",)
 class KeyCreation:
     """The handler that creates keys."""
 
-    def __init__(self, keys: Keys, namespaces: Collection[str], now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        callers: Callers,
+        namespaces: Collection[str],
+        now_ms: Callable[[], int],
+    ) -> None:
         """``namespaces`` are all the node serves; ``now_ms`` is the clock keys expire by."""
         self._keys = keys
+        self._callers = callers
         self._now_ms = now_ms
         self._fields = {
             "kind": Field(one_of(tuple(map(str, KeyKind))), required=True),
@@ -39,7 +46,7 @@ class KeyCreation:
 
     async def create(self, request: Request) -> Answer:
         """Create a plugin's or a backend's key; the answer shows its secret, this once."""
-        creator = await authorize(request, self._keys, Right.ADMIN)
+        creator = await authorize(request, self._callers, Right.ADMIN)
         fields = structure(read_object(request), self._fields)
         kind = KeyKind(fields["kind"])
         _check_kind(kind, fields)

@@ -14,7 +14,7 @@ from ..rewards.errors import ErrorCode, Refused, not_supported
 from ..rewards.interfaces import IMessageStore, IPresence
 from ..rewards.publisher import Publisher
 from .answers import Answer, error_answer, json_answer, write_answer
-from .auth import Keys, authorize
+from .auth import Callers, Gate, Keys, authorize
 from .errors import INTERNAL, ApiError, as_refusal
 from .keys import KeyCreation
 from .messages import Messages
@@ -45,16 +45,18 @@ def build_api(
     node_id: str,
     namespaces: Collection[str],
     now_ms: Callable[[], int],
+    gate: Gate | None = None,
 ) -> IResource:
     """Return the resource that serves every path of the API, and 404 for all others.
 
     ``flush`` brings the receipts noted so far into the store. ``namespaces`` are all the node serves,
-    ``/`` among them; ``now_ms`` is the clock keys expire by.
+    ``/`` among them; ``now_ms`` is the clock keys expire by; ``gate`` counts wrong keys and calls.
     """
-    messages = Messages(publisher, keys)
-    reports = MessageReports(store, keys, flush)
-    streamers = Streamers(presence, keys, node_id)
-    creation = KeyCreation(keys, namespaces, now_ms)
+    callers = Callers(keys, gate)
+    messages = Messages(publisher, callers)
+    reports = MessageReports(store, callers, flush)
+    streamers = Streamers(presence, callers, node_id)
+    creation = KeyCreation(keys, callers, namespaces, now_ms)
     return ApiResource(
         Router(
             [
@@ -67,9 +69,9 @@ def build_api(
                 Route("DELETE", "/v1/messages/{id}", messages.cancel),
                 Route("GET", "/v1/streamers/{streamer}", streamers.show),
                 Route("POST", "/v1/streamers/{streamer}/disconnect", streamers.disconnect),
-                Route("GET", "/v1/nodes", _nodes(keys, health)),
+                Route("GET", "/v1/nodes", _nodes(callers, health)),
                 Route("POST", "/v1/keys", creation.create),
-                *(Route(method, path, _later(keys, right)) for method, path, right in LATER),
+                *(Route(method, path, _later(callers, right)) for method, path, right in LATER),
                 *(Route("GET", path, _later_open) for path in LATER_OPEN),
             ]
         )
@@ -132,20 +134,20 @@ def _report(report: Callable[[], Report]) -> Handler:
     return handler
 
 
-def _nodes(keys: Keys, health: Health) -> Handler:
+def _nodes(callers: Callers, health: Health) -> Handler:
     """Show the nodes alive, their load and age: a node without others is the only one."""
 
     async def handler(request: Request) -> Answer:
-        await authorize(request, keys, Right.READ)
+        await authorize(request, callers, Right.READ)
         read_query(request, {})
         return json_answer(200, {"items": [health.healthcheck().body], "next_cursor": None})
 
     return handler
 
 
-def _later(keys: Keys, right: Right | None) -> Handler:
+def _later(callers: Callers, right: Right | None) -> Handler:
     async def handler(request: Request, *_args: str) -> Answer:
-        await authorize(request, keys, right)
+        await authorize(request, callers, right)
         return await _later_open(request)
 
     return handler

@@ -6,9 +6,8 @@ from twisted.web.iweb import IRequest
 from zope.interface import implementer
 
 from ..access.addresses import Proxies
-from ..access.guard import TurnedAway
+from ..access.interfaces import IDoor, TurnedAway
 from ..engineio.session import Session
-from .interfaces import IDoor
 
 
 @implementer(IDoor)
@@ -19,12 +18,12 @@ class OpenDoor:
         self._proxies = Proxies(())
 
     def client_of(self, request: IRequest) -> str:
-        """See :class:`.interfaces.IDoor`."""
+        """See :class:`..access.interfaces.IDoor`."""
         return self._proxies.client_of(request)
 
     def knock(self, address: str, presented: Callable[[], str | None]) -> TurnedAway | None:
-        """See :class:`.interfaces.IDoor`."""
+        """See :class:`..access.interfaces.IDoor`."""
         return None
 
     def entered(self, session: Session) -> None:
-        """See :class:`.interfaces.IDoor`."""
+        """See :class:`..access.interfaces.IDoor`."""

@@ -1,32 +1,9 @@
-"""The seams between the HTTP edge and those who know what a request is for, and whether it may."""
+"""The seam between the HTTP edge and those who know what a request is for."""
 
 from collections.abc import Callable
 
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IRequest
 from zope.interface import Interface
-
-from ..access.guard import TurnedAway
-from ..engineio.session import Session
-
-
-class IDoor(Interface):
-    """Decides who may open a session, before anything is allocated for it."""
-
-    def client_of(request: IRequest) -> str:
-        """Return the name that limits count a request's client by: its address, whatever is in between.
-
-        The one place where that is decided.
-        """
-
-    def knock(address: str, presented: Callable[[], str | None]) -> TurnedAway | None:
-        """A handshake has come from ``address``; ``presented()`` is the key that can be seen in it.
-
-        Returns why it is refused. If it is not, the session is opened, and :meth:`entered` follows.
-        """
-
-    def entered(session: Session) -> None:
-        """A session was opened; its opening has the ``address``."""
 
 
 class IUpload(Interface):

@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from ..access.guard import Reason, TurnedAway
+from ..access.interfaces import Reason, TurnedAway
 from ..engineio.errors import Refusal
 from .request import EdgeRequest
 

@@ -13,6 +13,7 @@ from twisted.web.resource import Resource
 from zope.interface import implementer
 
 from ..access.credentials import from_authorization
+from ..access.interfaces import IDoor
 from ..engineio.errors import DecodeError, Refusal
 from ..engineio.handshake import Query, parse_query
 from ..engineio.opening import Opening
@@ -22,7 +23,7 @@ from ..engineio.session import Session
 from .cors import Origins, answer_preflight, is_legal, origin_of
 from .door import OpenDoor
 from .handshake import wants_websocket
-from .interfaces import IBodyPolicy, IDoor, IUpload
+from .interfaces import IBodyPolicy, IUpload
 from .polling import PollingTransport
 from .refusals import refuse, turn_away
 from .request import EdgeRequest
