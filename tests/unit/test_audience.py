@@ -5,12 +5,17 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
-from reward_push.access.interfaces import KeyKind, Right, StoredKey, StoreUnavailable
+from reward_push.access.addresses import Proxies
+from reward_push.access.guard import Guard
+from reward_push.access.interfaces import KeyKind, Reason, Right, StoredKey, StoreUnavailable
 from reward_push.access.key_text import new_key
 from reward_push.access.keys import KeyRing
+from reward_push.access.limits import GuardLimits
 from reward_push.audience import Audience
+from reward_push.engineio.errors import CloseReason
 from reward_push.engineio.opening import Opening
 from reward_push.engineio.revision import V3, V4, Revision
+from reward_push.rate import Rate
 from reward_push.rewards.interfaces import Device
 from reward_push.rewards.member import Member
 
@@ -83,12 +88,19 @@ class Node:
         self.recorder: Any = Recorder()
         ring = KeyRing(self.keys, lambda: NOW_MS)
         self.now_ms = NOW_MS
+        self.guard = Guard(
+            GuardLimits(connections_per_key=2, auth_failures_per_address=Rate(1, 3), ban_s=60.0),
+            Proxies([]),
+            self.world.wheel.now,
+            send_away=lambda session: None,
+        )
         audience = Audience(
             ring,
             self.devices,
             self.recorder,
             self.recorder,
             self.recorder,
+            self.guard,
             self.world.wheel,
             lambda: self.now_ms,
         )
@@ -317,3 +329,133 @@ def test_a_socket_ends_with_its_key(node: Node) -> None:
     node.world.wheel.advance(1)
     assert stays.transport.ended == ["fail"]
     assert (leaves.gone, free.gone) == (False, False)
+
+
+# How many, and how often.
+
+
+def test_a_key_has_so_many_connections(node: Node) -> None:
+    """One over it is closed so that it comes again, whatever of it is in namespaces already."""
+    key = node.keys.make()
+    first, second, third = (node.peer(V4, f"ApiKey {key}") for _ in range(3))
+    first.say("0/a,", "0/b,", "0")
+    second.say("0/a,")
+    third.say("0/a,")
+    assert [peer.transport.ended for peer in (first, second, third)] == [[], [], ["fail"]]
+    assert node.guard.turned_away[Reason.KEY_FULL] == 1
+    other = node.peer(V4, "ApiKey " + node.keys.make())
+    other.say("0/a,")
+    assert member(other) is not None
+
+
+def test_a_connection_counts_for_a_key_until_its_last_socket_has_left(node: Node) -> None:
+    key = node.keys.make()
+    first, second = (node.peer(V4, f"ApiKey {key}") for _ in range(2))
+    first.say("0/a,", "0/b,")
+    second.say("0/a,", "1/a,", "0/a,", "0/b,", "1/a,")
+    for _ in range(3):
+        refused = node.peer(V4, f"ApiKey {key}")
+        refused.say("0/a,")
+        assert refused.gone
+    second.say("1/b,")
+    third = node.peer(V4, f"ApiKey {key}")
+    third.say("0/a,")
+    assert member(third) is not None
+    first.session.evict(CloseReason.FORCED_CLOSE)
+    second.say("0/b,")
+    assert member(second, "/b") is not None
+
+
+def test_a_connection_with_two_keys_counts_for_both(node: Node) -> None:
+    one, other = node.keys.make(), node.keys.make(streamer="t")
+    for _ in range(2):
+        peer = node.peer(V4, f"ApiKey {one}")
+        peer.say("0/a,", f'0/b,{{"apiKey":"{other}"}}')
+        assert member(peer, "/b") is not None
+    for key in (one, other):
+        peer = node.peer(V4, f"ApiKey {key}")
+        peer.say("0/a,")
+        assert peer.gone
+
+
+def test_a_gateway_s_key_has_any_number_of_connections(node: Node) -> None:
+    key = node.keys.make(streamer="*")
+    for number in range(10):
+        peer = node.peer(V4, f"ApiKey {key}", streamer=f"s-{number}")
+        peer.say("0/a,")
+        assert member(peer) is not None
+
+
+def test_who_was_refused_for_another_reason_holds_no_place_of_the_key(node: Node) -> None:
+    key = node.keys.make()
+    for _ in range(5):
+        peer = node.peer(V4, f"ApiKey {key}")
+        peer.say('0/a,{"device":"no name!"}')
+    assert not node.guard.turned_away[Reason.KEY_FULL]
+    peer = node.peer(V4, f"ApiKey {key}")
+    peer.say("0/a,")
+    assert member(peer) is not None
+
+
+def test_too_many_wrong_keys_close_the_door_to_right_ones(node: Node) -> None:
+    """All that an address shows is refused alike then, without a look at it."""
+    key = node.keys.make()
+    guesser = node.peer()
+    for number in range(4):
+        guesser.say(f'0/a,{{"apiKey":"rpk_wrong{number}"}}')
+    assert guesser.heard() == [f"4/a,{UNAUTHORIZED}"] * 4
+    assert not guesser.gone
+    for peer, auth in (
+        (guesser, f'{{"apiKey":"{key}"}}'),
+        (node.peer(), '{"apiKey":"rpk_wrong"}'),
+        (node.peer(V4, f"ApiKey {key}"), ""),
+    ):
+        peer.say(f"0/a,{auth}")
+        assert peer.transport.ended == ["fail"]
+        assert peer.heard() == []
+    node.world.wheel.advance(60)
+    peer = node.peer(V4, f"ApiKey {key}")
+    peer.say("0/a,")
+    assert member(peer) is not None
+
+
+def test_a_good_key_in_the_wrong_place_is_no_wrong_key(node: Node) -> None:
+    backend = node.keys.make(KeyKind.BACKEND, rights=[Right.READ])
+    limited = node.keys.make(namespaces=["/b"])
+    for _ in range(10):
+        peer = node.peer()
+        peer.say("0/a,", f'0/a,{{"apiKey":"{backend}"}}', f'0/a,{{"apiKey":"{limited}"}}')
+        assert not peer.gone
+    assert node.guard.wrong_keys == 0
+
+
+@pytest.mark.parametrize("revision", [V3, V4])
+def test_a_session_is_half_open_until_it_has_joined_with_a_key(
+    node: Node, revision: Revision
+) -> None:
+    peer = node.peer(revision)
+    node.guard.entered(peer.session)
+    if revision is V3:
+        assert peer.client.sockets["/"].provisional
+        peer.say(f"0/a?apiKey={node.keys.make(namespaces=['/b'])}")
+    else:
+        peer.say("0/a,")
+    assert node.guard.half_open == 1
+    key = node.keys.make()
+    peer.say(f"0/a?apiKey={key}" if revision is V3 else f'0/a,{{"apiKey":"{key}"}}')
+    assert member(peer) is not None
+    assert node.guard.half_open == 0
+
+
+def test_a_wrong_key_keeps_a_revision_4_client_out_unless_the_namespace_brings_a_good_one(
+    node: Node,
+) -> None:
+    """The namespace's own query is this revision's ``auth``, which wins over header and URL."""
+    good = node.keys.make()
+    peer = node.peer(V3, "ApiKey rpk_wrong")
+    assert peer.heard() == ['4"unauthorized"']
+    peer.say("0/a,")
+    assert peer.heard() == ['4/a,"unauthorized"']
+    peer.say(f"0/a?apiKey={good}")
+    assert peer.heard() == ["0/a,"]
+    assert "/" not in peer.client.sockets
