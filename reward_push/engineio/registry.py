@@ -6,6 +6,7 @@ from typing import Any
 
 from zope.interface import implementer
 
+from .errors import CloseReason
 from .interfaces import ISessionHandler, ISessions, IWheel
 from .options import EngineOptions
 from .proof import Prover
@@ -40,6 +41,10 @@ class Registry:
         self._forgotten = forgotten
         self._prover = Prover(wheel)
         self._sessions: dict[str, Session] = {}
+        self.pauses = 0
+        """How often a client was too fast and not read from for a while, so far."""
+        self.ends = dict.fromkeys(CloseReason, 0)
+        """Sessions that were open and have ended, so far, by reason."""
 
     def open(self, revision: Revision, handshake: Any = None, *, base64: bool = False) -> Session:
         """Register a new session; it starts to live when its first transport opens."""
@@ -66,6 +71,14 @@ class Registry:
         """See :class:`.interfaces.ISessions`."""
         if self._sessions.pop(session.sid, None) is not None:
             self._forgotten(session)
+
+    def paused(self) -> None:
+        """See :class:`.interfaces.ISessions`."""
+        self.pauses += 1
+
+    def ended(self, reason: CloseReason) -> None:
+        """See :class:`.interfaces.ISessions`."""
+        self.ends[reason] += 1
 
     def __len__(self) -> int:
         return len(self._sessions)

@@ -155,7 +155,7 @@ class EngineResource(Resource):
         if over_websocket:
             return self._websockets.accept(request, session)
         limit = self._registry.options.max_packet_bytes
-        return PollingTransport(session, query.jsonp, limit).open(request)
+        return PollingTransport(session, query.jsonp, limit, self._registry.wheel).open(request)
 
     def _upgrade(self, request: EdgeRequest, session: Session) -> int | Refusal:
         if self._websockets.validate(request) is not None:
