@@ -16,7 +16,9 @@ from .access.credentials import from_authorization
 from .access.guard import Guard
 from .access.interfaces import ANY_STREAMER, Key, KeyKind, StoreUnavailable
 from .access.keys import KeyRing
+from .engineio.errors import CloseReason
 from .engineio.interfaces import ITimed, IWheel
+from .holders import Holders
 from .replay import Replay
 from .rewards.acknowledgements import Acknowledgements
 from .rewards.delivery import Delivery
@@ -102,6 +104,8 @@ class Audience:
         self._replay = replay
         self._wheel = wheel
         self._now_ms = now_ms
+        self.holders = Holders()
+        """The connected sockets by key."""
 
     def attend(self, namespace: Namespace) -> None:
         """Guard ``namespace`` from now on."""
@@ -120,6 +124,7 @@ class Audience:
                 self._guard.key_used(in_use.key)
             if socket.user.ends is not None:
                 self._wheel.file(socket.user.ends)
+            self.holders.add(socket.user.device.key_id, socket)
             self._delivery.connected(socket)
             self._replay.begin(socket)
 
@@ -132,7 +137,14 @@ class Audience:
                 self._guard.key_left(in_use.key)
             if socket.user.ends is not None:
                 self._wheel.discard(socket.user.ends)
+            self.holders.discard(socket.user.device.key_id, socket)
             self._delivery.disconnected(socket)
+            self._replay.end(socket)
+
+    def revoked(self, key_id: str) -> None:
+        """Close the connections of a key that is valid no more; their clients come back, and are told."""
+        for client in {socket.client for socket in self.holders.of(key_id)}:
+            client.evict(CloseReason.FORCED_CLOSE)
 
     async def admit(self, socket: Socket, auth: Mapping[str, Any]) -> None:
         """Let ``socket`` in by its key.
@@ -155,13 +167,7 @@ class Audience:
         connection = socket.client.user
         if connection is None:
             connection = socket.client.user = Connection()
-        try:
-            key = await self._keys.authenticate(presented)
-        except StoreUnavailable as unavailable:
-            raise TryLater from unavailable
-        if key is None:
-            self._guard.failed(address)
-            raise _refused(UNAUTHORIZED)
+        key = await self._authenticate(presented, address)
         name = socket.namespace.name
         if key.kind is not KeyKind.PLUGIN or not (name == "/" or key.allows_namespace(name)):
             raise _refused(FORBIDDEN)
@@ -173,6 +179,9 @@ class Audience:
         if streamer is None:
             raise _invalid("streamer", "a gateway key's client names its streamer")
         device = await self._device(key, streamer, _named("device", socket, auth), connection)
+        if not self._keys.remembers(key):
+            # It may have been revoked while the device was looked up: there was no socket to close yet.
+            key = await self._authenticate(presented, address)
         # From here to ``connected`` nothing else happens on this node: the count is exact.
         in_use = connection.keys.setdefault(key.key_id, KeyInUse(key))
         if not in_use.sockets and self._guard.refuse_key(key) is not None:
@@ -182,6 +191,16 @@ class Audience:
             ends = KeyEnd(key.expires_at_ms, socket, self._wheel, self._now_ms)
         socket.user = Member(device, key.groups, ends)
         socket.join(EVERYBODY, streamer_room(streamer), *map(group_room, key.groups))
+
+    async def _authenticate(self, presented: str, address: str) -> Key:
+        try:
+            key = await self._keys.authenticate(presented)
+        except StoreUnavailable as unavailable:
+            raise TryLater from unavailable
+        if key is None:
+            self._guard.failed(address)
+            raise _refused(UNAUTHORIZED)
+        return key
 
     async def _device(
         self, key: Key, streamer: str, name: str | None, connection: Connection

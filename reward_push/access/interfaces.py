@@ -1,6 +1,6 @@
 """The seams of access: keys as values, where they are kept, and who may come in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -72,6 +72,24 @@ class StoredKey:
     secret_sha256: bytes = attrs.field(repr=False)
 
 
+@attrs.frozen
+class KeyUse:
+    """A key, and when it was used last."""
+
+    key: Key
+    last_used_at_ms: int | None
+    """``None``: never, as far as was noted."""
+
+
+@attrs.frozen
+class KeyPage:
+    """A part of all keys."""
+
+    keys: tuple[KeyUse, ...]
+    cursor: str | None
+    """Where the list goes on (:func:`.key_cursor.after`); ``None``: this was the last part."""
+
+
 class StoreUnavailable(Exception):
     """The store cannot answer now (disk full, file gone, Redis away): nothing was changed."""
 
@@ -88,6 +106,25 @@ class IKeyStore(Interface):
 
     def get_key(key_id: str) -> "Deferred[StoredKey | None]":
         """Find a key by its id."""
+
+    def remove_key(key_id: str) -> "Deferred[StoredKey | None]":
+        """Forget a key, and when it was used; return it as it was, or ``None`` when there is none.
+
+        Of several calls for one key exactly one gets it. Its id stays unused: ids are random.
+        """
+
+    def page_keys(limit: int, cursor: str | None) -> "Deferred[KeyPage]":
+        """List up to ``limit`` keys, the newest first; of those made in the same millisecond the greatest id.
+
+        Expired ones are among them. ``cursor`` is that of an earlier page: keys made or removed since do
+        not shift the list, also when the last key of that page is gone. The last page may be empty.
+        """
+
+    def note_used(used: "Mapping[str, int]") -> "Deferred[None]":
+        """Note when keys were used: key id → epoch milliseconds.
+
+        A time never goes back; unknown ids, and those that were removed, are ignored.
+        """
 
 
 class Reason(StrEnum):

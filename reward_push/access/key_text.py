@@ -16,7 +16,9 @@ KEY_ID_CHARS = 12
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _SECRET_BYTES = 32
-_KEY = re.compile(rf"rpk_([a-z2-7]{{{KEY_ID_CHARS}}})_([A-Za-z0-9_-]+)", re.ASCII)
+KEY_ID = re.compile(rf"[a-z2-7]{{{KEY_ID_CHARS}}}", re.ASCII)
+"""The form of a key id."""
+_KEY = re.compile(rf"rpk_({KEY_ID.pattern})_([A-Za-z0-9_-]+)", re.ASCII)
 _NO_DIGEST = hashlib.sha256(b"").digest()
 
 

@@ -1,15 +1,15 @@
 """The keys a node knows: a bounded memory in front of the store."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
 
 import attrs
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.python.failure import Failure
 
-from .interfaces import IKeyStore, Key, KeyKind, Right, StoredKey, StoreUnavailable
+from .interfaces import IKeyStore, Key, KeyKind, KeyPage, Right, StoredKey, StoreUnavailable
 from .key_text import MAX_PRESENTED_CHARS, digest, new_key, parse, proves
+from .recent import Recent
+from .usage import KeyUsage
 
 CONFIG_KEY_ID = "config"
 """The id of the key given by the configuration; no id in the store is that short."""
@@ -17,8 +17,6 @@ CONFIG_KEY_ID = "config"
 CACHE_SIZE = 16_384
 UNKNOWN_CACHE_SIZE = 1_024
 MAX_LOOKUPS = 1_024
-
-V = TypeVar("V")
 
 
 class KeyRing:
@@ -46,10 +44,13 @@ class KeyRing:
         self._store = store
         self._now_ms = now_ms
         self._configured = None if backend_key is None else _configured(backend_key, now_ms())
-        self._known: _Recent[StoredKey] = _Recent(cache_size)
-        self._unknown: _Recent[None] = _Recent(unknown_cache_size)
+        self._known: Recent[StoredKey] = Recent(cache_size)
+        self._unknown: Recent[None] = Recent(unknown_cache_size)
         self._lookups: dict[str, _Lookup] = {}
         self._max_lookups = max_lookups
+        self.usage = KeyUsage(store, now_ms)
+        self.evict: Callable[[str], None] = lambda _key_id: None
+        """Called with the id of a key that is revoked, so that its sockets are closed."""
 
     def authenticate(self, presented: str) -> "Deferred[Key | None]":
         """Fire with the key that ``presented`` is, or with ``None``, a definite no: malformed, unknown,
@@ -101,7 +102,43 @@ class KeyRing:
             rights=rights,
             expires_at_ms=expires_at_ms,
         )
-        return self._store.add_key(stored).addCallback(lambda _: (stored.key, text))
+        return self._store.add_key(stored).addCallback(self._created, stored, text)
+
+    def find(self, key_id: str) -> "Deferred[Key | None]":
+        """Ask the store for the key of an id. Fails with :class:`StoreUnavailable`."""
+        return self._store.get_key(key_id).addCallback(_key_of)
+
+    def page(self, limit: int, cursor: str | None) -> "Deferred[KeyPage]":
+        """List keys as :meth:`IKeyStore.page_keys` does, with what this node knows of their use.
+
+        Fails with :class:`StoreUnavailable`.
+        """
+        return self.usage.flush().addCallback(lambda _: self._store.page_keys(limit, cursor))
+
+    def revoke(self, key_id: str) -> "Deferred[Key | None]":
+        """Remove a key; fire with it, or with ``None`` if there is none, once nobody here gets in by it.
+
+        Fails with :class:`StoreUnavailable`. Whatever the store says, an id that it does not have is
+        forgotten here and its sockets are closed.
+        """
+        return self._store.remove_key(key_id).addCallback(self._removed, key_id)
+
+    def revoked(self, key_id: str) -> None:
+        """A key was removed from the store, by whomever: forget it, and close its sockets. Idempotent."""
+        self.forget(key_id)
+        self.evict(key_id)
+
+    def remembers(self, key: Key) -> bool:
+        """Return whether ``key``, which was looked up a while ago, is still known to be valid.
+
+        If not, it was revoked since, or other keys have displaced it: look it up again.
+        """
+        stored = self._known.get(key.key_id)
+        return key.key_id == CONFIG_KEY_ID or (stored is not None and stored.key == key)
+
+    def known(self) -> list[StoredKey]:
+        """Return the keys in memory, those of the configuration left out: for a store that has lost its own."""
+        return list(self._known)
 
     def forget(self, key_id: str) -> None:
         """Look ``key_id`` up again the next time, and in lookups under way."""
@@ -115,7 +152,16 @@ class KeyRing:
         proved = proves(secret, stored)
         if stored is None or not proved or stored.key.expired(self._now_ms()):
             return None
+        self.usage.used(stored.key.key_id)
         return stored.key
+
+    def _created(self, _done: None, stored: StoredKey, text: str) -> tuple[Key, str]:
+        self._known.put(stored.key.key_id, stored)
+        return stored.key, text
+
+    def _removed(self, stored: StoredKey | None, key_id: str) -> Key | None:
+        self.revoked(key_id)
+        return _key_of(stored)
 
     def _look_up(self, key_id: str) -> "Deferred[StoredKey | None]":
         """Ask the store, once for all who want ``key_id`` at the same time."""
@@ -160,30 +206,8 @@ class _Lookup:
     """Whether the answer may be older than what was asked to be forgotten."""
 
 
-class _Recent(Generic[V]):
-    """The last ``size`` entries used."""
-
-    def __init__(self, size: int) -> None:
-        self._entries: OrderedDict[str, V] = OrderedDict()
-        self._size = size
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._entries
-
-    def get(self, name: str) -> V | None:
-        entry = self._entries.get(name)
-        if entry is not None:
-            self._entries.move_to_end(name)
-        return entry
-
-    def put(self, name: str, entry: V) -> None:
-        self._entries[name] = entry
-        self._entries.move_to_end(name)
-        if len(self._entries) > self._size:
-            self._entries.popitem(last=False)
-
-    def discard(self, name: str) -> None:
-        self._entries.pop(name, None)
+def _key_of(stored: StoredKey | None) -> Key | None:
+    return None if stored is None else stored.key
 
 
 def _configured(text: str, now_ms: int) -> StoredKey:

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.web.server import Request
 
 from ..access.credentials import from_authorization
-from ..access.interfaces import Key, KeyKind, Right, TurnedAway
+from ..access.interfaces import Key, KeyKind, KeyPage, Right, TurnedAway
 from ..rewards.errors import ErrorCode, Refused
 from .errors import ApiError
 
@@ -33,6 +33,15 @@ class Keys(Protocol):
         expires_at_ms: int | None,
     ) -> "Deferred[tuple[Key, str]]":
         """Make and keep a key; return it and, this once, what its holder presents."""
+
+    def find(self, key_id: str) -> "Deferred[Key | None]":
+        """Find a key by its id."""
+
+    def page(self, limit: int, cursor: str | None) -> "Deferred[KeyPage]":
+        """List keys; see ``IKeyStore.page_keys``."""
+
+    def revoke(self, key_id: str) -> "Deferred[Key | None]":
+        """Remove a key and close its sockets; ``None``: there is none."""
 
 
 class Gate(Protocol):

@@ -1,17 +1,26 @@
-"""``POST /v1/keys``."""
+"""``POST`` and ``GET /v1/keys``, ``DELETE /v1/keys/{key_id}``."""
 
 from collections.abc import Callable, Collection
 from typing import Any
 
 from twisted.web.server import Request
 
-from ..access.interfaces import ANY_STREAMER, Key, KeyKind, Right
+from ..access import key_cursor
+from ..access.interfaces import ANY_STREAMER, Key, KeyKind, KeyPage, KeyUse, Right
+from ..access.key_text import KEY_ID
 from ..rewards.errors import ErrorCode, Refused, invalid
 from ..rewards.instants import instant, to_rfc3339
 from ..rewards.structure import Field, identifier, many, one_of, shown, structure, text
 from .answers import Answer, json_answer
 from .auth import Callers, Keys, authorize
 from .body import read_object
+from .query import read_query, whole_number
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 200
+
+MAX_PAGES = 10
+"""Pages of the store read for one answer, when what is found is not for who asks."""
 
 MAX_NAME_CHARS = 128
 MAX_GROUPS = 32
@@ -71,6 +80,59 @@ class KeyCreation:
         return moment
 
 
+class KeyList:
+    """The handlers that list keys and revoke them.
+
+    A key limited to namespaces sees, and revokes, only those that are limited to some of its own.
+    """
+
+    def __init__(self, keys: Keys, callers: Callers) -> None:
+        self._keys = keys
+        self._callers = callers
+
+    async def page(self, request: Request) -> Answer:
+        """List keys, newest first, without their secrets."""
+        reader = await authorize(request, self._callers, Right.ADMIN)
+        asked = read_query(request, _PARAMETERS)
+        page = await self._page(reader, asked)
+        items = [use_to_answer(each) for each in page.keys]
+        return json_answer(200, {"items": items, "next_cursor": page.cursor})
+
+    async def revoke(self, request: Request, key_id: str) -> Answer:
+        """Revoke a key: 200 with what it was, once; 404 when there is no such key, or no longer."""
+        revoker = await authorize(request, self._callers, Right.ADMIN)
+        read_query(request, {})
+        if not KEY_ID.fullmatch(key_id):
+            raise _no_key()
+        if revoker.namespaces is not None:
+            found = await self._keys.find(key_id)
+            if found is not None and not _within(found, revoker):
+                raise _no_key()
+        revoked = await self._keys.revoke(key_id)
+        if revoked is None:
+            raise _no_key()
+        return json_answer(200, key_to_answer(revoked))
+
+    async def _page(self, reader: Key, asked: dict[str, Any]) -> KeyPage:
+        """Read a page and leave out what is not for ``reader``; go on while nothing is left of it."""
+        cursor = asked.get("cursor")
+        for _ in range(MAX_PAGES):
+            page: KeyPage = await self._keys.page(asked.get("limit", DEFAULT_LIMIT), cursor)
+            if reader.namespaces is None:
+                return page
+            visible = tuple(each for each in page.keys if _within(each.key, reader))
+            cursor = page.cursor
+            if visible or cursor is None:
+                break
+        return KeyPage(visible, cursor)
+
+
+def use_to_answer(use: KeyUse) -> dict[str, Any]:
+    """Return a key in a list: with the time of its last use, which may be ``None``."""
+    used_at = None if use.last_used_at_ms is None else to_rfc3339(use.last_used_at_ms)
+    return {**key_to_answer(use.key), "last_used_at": used_at}
+
+
 def key_to_answer(key: Key) -> dict[str, Any]:
     """Return a key as the API shows it. What it was not given is left out."""
     answer: dict[str, Any] = {"key_id": key.key_id, "kind": str(key.kind)}
@@ -87,6 +149,30 @@ def key_to_answer(key: Key) -> dict[str, Any]:
     if key.expires_at_ms is not None:
         answer["expires_at"] = to_rfc3339(key.expires_at_ms)
     return answer
+
+
+def _cursor(value: object, path: str) -> str:
+    text = str(value)
+    try:
+        key_cursor.place(text)
+    except ValueError:
+        msg = f"{path} must be the next_cursor of an earlier answer"
+        raise invalid(msg, path) from None
+    return text
+
+
+_PARAMETERS = {"limit": whole_number(1, MAX_LIMIT), "cursor": _cursor}
+
+
+def _within(key: Key, other: Key) -> bool:
+    """Return whether ``key`` reaches no namespace that ``other`` does not."""
+    if other.namespaces is None:
+        return True
+    return key.namespaces is not None and set(key.namespaces) <= set(other.namespaces)
+
+
+def _no_key() -> Refused:
+    return Refused(ErrorCode.NOT_FOUND, "there is no such key")
 
 
 _any_label = text(1, MAX_NAME_CHARS)

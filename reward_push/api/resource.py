@@ -1,6 +1,7 @@
 """The HTTP API as one twisted.web resource, to be mounted at a site's root."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -16,18 +17,14 @@ from ..rewards.publisher import Publisher
 from .answers import Answer, error_answer, json_answer, write_answer
 from .auth import Callers, Gate, Keys, authorize
 from .errors import INTERNAL, ApiError, as_refusal
-from .keys import KeyCreation
+from .keys import KeyCreation, KeyList
 from .messages import Messages
 from .query import read_query
 from .reports import Flush, MessageReports
 from .router import Handler, Route, Router, allow
 from .streamers import Streamers
 
-LATER: tuple[tuple[str, str, Right | None], ...] = (
-    ("GET", "/v1/keys", Right.ADMIN),
-    ("DELETE", "/v1/keys/{key_id}", Right.ADMIN),
-    ("GET", "/v1/openapi.json", None),
-)
+LATER: tuple[tuple[str, str, Right | None], ...] = (("GET", "/v1/openapi.json", None),)
 """Calls with a key that the interface describes and this version answers ``not_supported``."""
 
 LATER_OPEN = ("/metrics", "/console/", "/overlay/")
@@ -40,9 +37,9 @@ def build_api(
     store: IMessageStore,
     flush: Flush,
     presence: IPresence,
+    nodes: Callable[[], Sequence[Mapping[str, Any]]],
     keys: Keys,
     health: Health,
-    node_id: str,
     namespaces: Collection[str],
     now_ms: Callable[[], int],
     gate: Gate | None = None,
@@ -50,13 +47,15 @@ def build_api(
     """Return the resource that serves every path of the API, and 404 for all others.
 
     ``flush`` brings the receipts noted so far into the store. ``namespaces`` are all the node serves,
-    ``/`` among them; ``now_ms`` is the clock keys expire by; ``gate`` counts wrong keys and calls.
+    ``/`` among them; ``now_ms`` is the clock keys expire by; ``nodes`` lists the nodes alive; ``gate`` counts
+    wrong keys and calls.
     """
     callers = Callers(keys, gate)
     messages = Messages(publisher, callers)
     reports = MessageReports(store, callers, flush)
-    streamers = Streamers(presence, callers, node_id)
+    streamers = Streamers(presence, callers)
     creation = KeyCreation(keys, callers, namespaces, now_ms)
+    key_list = KeyList(keys, callers)
     return ApiResource(
         Router(
             [
@@ -69,8 +68,10 @@ def build_api(
                 Route("DELETE", "/v1/messages/{id}", messages.cancel),
                 Route("GET", "/v1/streamers/{streamer}", streamers.show),
                 Route("POST", "/v1/streamers/{streamer}/disconnect", streamers.disconnect),
-                Route("GET", "/v1/nodes", _nodes(callers, health)),
+                Route("GET", "/v1/nodes", _nodes(callers, nodes)),
                 Route("POST", "/v1/keys", creation.create),
+                Route("GET", "/v1/keys", key_list.page),
+                Route("DELETE", "/v1/keys/{key_id}", key_list.revoke),
                 *(Route(method, path, _later(callers, right)) for method, path, right in LATER),
                 *(Route("GET", path, _later_open) for path in LATER_OPEN),
             ]
@@ -134,13 +135,13 @@ def _report(report: Callable[[], Report]) -> Handler:
     return handler
 
 
-def _nodes(callers: Callers, health: Health) -> Handler:
-    """Show the nodes alive, their load and age: a node without others is the only one."""
+def _nodes(callers: Callers, nodes: Callable[[], Sequence[Mapping[str, Any]]]) -> Handler:
+    """Show the nodes alive, their load and age."""
 
     async def handler(request: Request) -> Answer:
         await authorize(request, callers, Right.READ)
         read_query(request, {})
-        return json_answer(200, {"items": [health.healthcheck().body], "next_cursor": None})
+        return json_answer(200, {"items": list(nodes()), "next_cursor": None})
 
     return handler
 

@@ -110,7 +110,7 @@ def test_the_first_start_shows_two_keys_once_and_they_work(
     again = Process(tmp_path)
     started.append(again)
     said = again.read_until("EdgeSite starting on")
-    assert "key" not in said
+    assert "first two keys" not in said
     assert again.call("/v1/messages", backend, message)["state"] == "done"
     again.end()
 

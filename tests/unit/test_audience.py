@@ -74,6 +74,9 @@ class Recorder:
     def begin(self, socket: Any) -> None:
         self.calls.append(("replay", socket.namespace.name))
 
+    def end(self, socket: Any) -> None:
+        self.calls.append(("end", socket.namespace.name))
+
     def acked(self, socket: Any, ack_id: int, args: list[Any]) -> None:
         self.calls.append(("acked", str(ack_id)))
 
@@ -81,21 +84,21 @@ class Recorder:
 class Node:
     """Namespaces ``/``, ``/a`` and ``/b`` with their audience."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: GuardLimits | None = None) -> None:
         self.world = World()
         self.keys: Any = Keys()
         self.devices: Any = Devices()
         self.recorder: Any = Recorder()
-        ring = KeyRing(self.keys, lambda: NOW_MS)
+        self.ring = KeyRing(self.keys, lambda: self.now_ms)
         self.now_ms = NOW_MS
         self.guard = Guard(
-            GuardLimits(connections_per_key=2, auth_failures_per_address=Rate(1, 3), ban_s=60.0),
+            limits or GuardLimits(),
             Proxies([]),
             self.world.wheel.now,
             send_away=lambda session: None,
         )
-        audience = Audience(
-            ring,
+        self.audience = Audience(
+            self.ring,
             self.devices,
             self.recorder,
             self.recorder,
@@ -104,8 +107,18 @@ class Node:
             self.world.wheel,
             lambda: self.now_ms,
         )
+        self.ring.evict = self.audience.revoked
         for name in ("/", "/a", "/b"):
-            audience.attend(self.world.server.namespace(name))
+            self.audience.attend(self.world.server.namespace(name))
+
+    def key_id(self, text: str) -> str:
+        """The id in a key's text."""
+        return text.split("_")[1]
+
+    def revoke(self, text: str) -> None:
+        """Remove a key from the store, and let the node hear of it."""
+        del self.keys.keys[self.key_id(text)]
+        self.ring.revoked(self.key_id(text))
 
     def peer(self, revision: Revision = V4, authorization: str | None = None, **query: str) -> Peer:
         """Connect a client."""
@@ -115,6 +128,13 @@ class Node:
 @pytest.fixture
 def node() -> Node:
     return Node()
+
+
+@pytest.fixture
+def strict() -> Node:
+    """One with limits that are soon reached."""
+    rate = Rate(1, 3)
+    return Node(GuardLimits(connections_per_key=2, auth_failures_per_address=rate, ban_s=60.0))
 
 
 def member(peer: Peer, namespace: str = "/a") -> Member | None:
@@ -310,6 +330,7 @@ def test_who_has_joined_is_brought_up_to_date_and_followed(node: Node) -> None:
         ("replay", "/a"),
         ("acked", "7"),
         ("disconnected", "/a"),
+        ("end", "/a"),
     ]
 
 
@@ -331,34 +352,91 @@ def test_a_socket_ends_with_its_key(node: Node) -> None:
     assert (leaves.gone, free.gone) == (False, False)
 
 
+# Revocation.
+
+
+def test_a_revoked_key_s_connections_are_closed_and_no_others(node: Node) -> None:
+    """At engine level, so that the clients come back and are told."""
+    key, other = node.keys.make(), node.keys.make()
+    mine = [node.peer(V4, f"ApiKey {key}") for _ in range(3)]
+    theirs, gone = node.peer(V4, f"ApiKey {other}"), node.peer(V4, f"ApiKey {key}")
+    for peer in (*mine, theirs, gone):
+        peer.say("0/a,", "0/b,")
+    gone.say("1/a,", "1/b,")
+    node.revoke(key)
+    assert [peer.transport.ended for peer in mine] == [["fail"]] * 3
+    assert (theirs.gone, gone.gone) == (False, False)
+    again = node.peer(V4, f"ApiKey {key}")
+    again.say("0/a,")
+    assert again.heard() == ["4/a," + UNAUTHORIZED]
+    gone.say("0/a,")
+    assert gone.heard()[-1] == "4/a," + UNAUTHORIZED
+    assert list(node.audience.holders) == [node.key_id(other)]
+    node.ring.revoked(node.key_id(key))
+    node.audience.revoked("nobody's")
+    theirs.say("1/a,", "1/b,")
+    assert list(node.audience.holders) == []
+
+
+def test_a_key_revoked_while_its_device_is_looked_up_lets_nobody_in(node: Node) -> None:
+    """There is no socket to close yet."""
+    key = node.keys.make()
+    waiting: Deferred[Device] = Deferred()
+    node.devices.open_device = lambda *_: waiting
+    peer = node.peer(V4, f"ApiKey {key}")
+    peer.say("0/a,")
+    node.revoke(key)
+    assert not peer.gone
+    waiting.callback(Device(1, "k", "s", None))
+    assert peer.heard() == ["4/a," + UNAUTHORIZED]
+
+
+def test_a_key_that_others_displaced_from_memory_is_looked_up_once_more(node: Node) -> None:
+    key = node.keys.make()
+    waiting: Deferred[Device] = Deferred()
+    node.devices.open_device = lambda *_: waiting
+    peer = node.peer(V4, f"ApiKey {key}")
+    peer.say("0/a,")
+    node.ring.forget(node.key_id(key))
+    waiting.callback(Device(1, "k", "s", None))
+    assert member(peer) is not None
+    away = node.peer(V4, f"ApiKey {key}")
+    waiting = Deferred()
+    away.say("0/b,")
+    node.ring.forget(node.key_id(key))
+    node.keys.away = True
+    waiting.callback(Device(1, "k", "s", None))
+    assert away.transport.ended == ["fail"]
+
+
 # How many, and how often.
 
 
-def test_a_key_has_so_many_connections(node: Node) -> None:
+def test_a_key_has_so_many_connections(strict: Node) -> None:
     """One over it is closed so that it comes again, whatever of it is in namespaces already."""
-    key = node.keys.make()
-    first, second, third = (node.peer(V4, f"ApiKey {key}") for _ in range(3))
+    key = strict.keys.make()
+    first, second, third = (strict.peer(V4, f"ApiKey {key}") for _ in range(3))
     first.say("0/a,", "0/b,", "0")
     second.say("0/a,")
     third.say("0/a,")
     assert [peer.transport.ended for peer in (first, second, third)] == [[], [], ["fail"]]
-    assert node.guard.turned_away[Reason.KEY_FULL] == 1
-    other = node.peer(V4, "ApiKey " + node.keys.make())
+    assert strict.guard.turned_away[Reason.KEY_FULL] == 1
+    other = strict.peer(V4, "ApiKey " + strict.keys.make())
     other.say("0/a,")
     assert member(other) is not None
 
 
-def test_a_connection_counts_for_a_key_until_its_last_socket_has_left(node: Node) -> None:
-    key = node.keys.make()
-    first, second = (node.peer(V4, f"ApiKey {key}") for _ in range(2))
+def test_a_connection_counts_for_a_key_until_its_last_socket_has_left(strict: Node) -> None:
+    key = strict.keys.make()
+    first, second = (strict.peer(V4, f"ApiKey {key}") for _ in range(2))
     first.say("0/a,", "0/b,")
     second.say("0/a,", "1/a,", "0/a,", "0/b,", "1/a,")
     for _ in range(3):
-        refused = node.peer(V4, f"ApiKey {key}")
+        refused = strict.peer(V4, f"ApiKey {key}")
         refused.say("0/a,")
         assert refused.gone
     second.say("1/b,")
-    third = node.peer(V4, f"ApiKey {key}")
+    third = strict.peer(V4, f"ApiKey {key}")
     third.say("0/a,")
     assert member(third) is not None
     first.session.evict(CloseReason.FORCED_CLOSE)
@@ -366,93 +444,93 @@ def test_a_connection_counts_for_a_key_until_its_last_socket_has_left(node: Node
     assert member(second, "/b") is not None
 
 
-def test_a_connection_with_two_keys_counts_for_both(node: Node) -> None:
-    one, other = node.keys.make(), node.keys.make(streamer="t")
+def test_a_connection_with_two_keys_counts_for_both(strict: Node) -> None:
+    one, other = strict.keys.make(), strict.keys.make(streamer="t")
     for _ in range(2):
-        peer = node.peer(V4, f"ApiKey {one}")
+        peer = strict.peer(V4, f"ApiKey {one}")
         peer.say("0/a,", f'0/b,{{"apiKey":"{other}"}}')
         assert member(peer, "/b") is not None
     for key in (one, other):
-        peer = node.peer(V4, f"ApiKey {key}")
+        peer = strict.peer(V4, f"ApiKey {key}")
         peer.say("0/a,")
         assert peer.gone
 
 
-def test_a_gateway_s_key_has_any_number_of_connections(node: Node) -> None:
-    key = node.keys.make(streamer="*")
+def test_a_gateway_s_key_has_any_number_of_connections(strict: Node) -> None:
+    key = strict.keys.make(streamer="*")
     for number in range(10):
-        peer = node.peer(V4, f"ApiKey {key}", streamer=f"s-{number}")
+        peer = strict.peer(V4, f"ApiKey {key}", streamer=f"s-{number}")
         peer.say("0/a,")
         assert member(peer) is not None
 
 
-def test_who_was_refused_for_another_reason_holds_no_place_of_the_key(node: Node) -> None:
-    key = node.keys.make()
+def test_who_was_refused_for_another_reason_holds_no_place_of_the_key(strict: Node) -> None:
+    key = strict.keys.make()
     for _ in range(5):
-        peer = node.peer(V4, f"ApiKey {key}")
+        peer = strict.peer(V4, f"ApiKey {key}")
         peer.say('0/a,{"device":"no name!"}')
-    assert not node.guard.turned_away[Reason.KEY_FULL]
-    peer = node.peer(V4, f"ApiKey {key}")
+    assert not strict.guard.turned_away[Reason.KEY_FULL]
+    peer = strict.peer(V4, f"ApiKey {key}")
     peer.say("0/a,")
     assert member(peer) is not None
 
 
-def test_too_many_wrong_keys_close_the_door_to_right_ones(node: Node) -> None:
+def test_too_many_wrong_keys_close_the_door_to_right_ones(strict: Node) -> None:
     """All that an address shows is refused alike then, without a look at it."""
-    key = node.keys.make()
-    guesser = node.peer()
+    key = strict.keys.make()
+    guesser = strict.peer()
     for number in range(4):
         guesser.say(f'0/a,{{"apiKey":"rpk_wrong{number}"}}')
     assert guesser.heard() == [f"4/a,{UNAUTHORIZED}"] * 4
     assert not guesser.gone
     for peer, auth in (
         (guesser, f'{{"apiKey":"{key}"}}'),
-        (node.peer(), '{"apiKey":"rpk_wrong"}'),
-        (node.peer(V4, f"ApiKey {key}"), ""),
+        (strict.peer(), '{"apiKey":"rpk_wrong"}'),
+        (strict.peer(V4, f"ApiKey {key}"), ""),
     ):
         peer.say(f"0/a,{auth}")
         assert peer.transport.ended == ["fail"]
         assert peer.heard() == []
-    node.world.wheel.advance(60)
-    peer = node.peer(V4, f"ApiKey {key}")
+    strict.world.wheel.advance(60)
+    peer = strict.peer(V4, f"ApiKey {key}")
     peer.say("0/a,")
     assert member(peer) is not None
 
 
-def test_a_good_key_in_the_wrong_place_is_no_wrong_key(node: Node) -> None:
-    backend = node.keys.make(KeyKind.BACKEND, rights=[Right.READ])
-    limited = node.keys.make(namespaces=["/b"])
+def test_a_good_key_in_the_wrong_place_is_no_wrong_key(strict: Node) -> None:
+    backend = strict.keys.make(KeyKind.BACKEND, rights=[Right.READ])
+    limited = strict.keys.make(namespaces=["/b"])
     for _ in range(10):
-        peer = node.peer()
+        peer = strict.peer()
         peer.say("0/a,", f'0/a,{{"apiKey":"{backend}"}}', f'0/a,{{"apiKey":"{limited}"}}')
         assert not peer.gone
-    assert node.guard.wrong_keys == 0
+    assert strict.guard.wrong_keys == 0
 
 
 @pytest.mark.parametrize("revision", [V3, V4])
 def test_a_session_is_half_open_until_it_has_joined_with_a_key(
-    node: Node, revision: Revision
+    strict: Node, revision: Revision
 ) -> None:
-    peer = node.peer(revision)
-    node.guard.entered(peer.session)
+    peer = strict.peer(revision)
+    strict.guard.entered(peer.session)
     if revision is V3:
         assert peer.client.sockets["/"].provisional
-        peer.say(f"0/a?apiKey={node.keys.make(namespaces=['/b'])}")
+        peer.say(f"0/a?apiKey={strict.keys.make(namespaces=['/b'])}")
     else:
         peer.say("0/a,")
-    assert node.guard.half_open == 1
-    key = node.keys.make()
+    assert strict.guard.half_open == 1
+    key = strict.keys.make()
     peer.say(f"0/a?apiKey={key}" if revision is V3 else f'0/a,{{"apiKey":"{key}"}}')
     assert member(peer) is not None
-    assert node.guard.half_open == 0
+    assert strict.guard.half_open == 0
 
 
 def test_a_wrong_key_keeps_a_revision_4_client_out_unless_the_namespace_brings_a_good_one(
-    node: Node,
+    strict: Node,
 ) -> None:
     """The namespace's own query is this revision's ``auth``, which wins over header and URL."""
-    good = node.keys.make()
-    peer = node.peer(V3, "ApiKey rpk_wrong")
+    good = strict.keys.make()
+    peer = strict.peer(V3, "ApiKey rpk_wrong")
     assert peer.heard() == ['4"unauthorized"']
     peer.say("0/a,")
     assert peer.heard() == ['4/a,"unauthorized"']

@@ -2,11 +2,12 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...access.interfaces import Key, KeyExists, KeyKind, Right, StoredKey
-from .statements import gather_for
+from ...access import key_cursor
+from ...access.interfaces import Key, KeyExists, KeyKind, KeyPage, KeyUse, Right, StoredKey
+from .statements import gather, gather_for, write
 
 _INSERT = """
 INSERT INTO keys (key_id, secret_sha256, kind, created_at_ms, expires_at_ms, name, streamer,
@@ -14,10 +15,26 @@ INSERT INTO keys (key_id, secret_sha256, kind, created_at_ms, expires_at_ms, nam
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
-_SELECT = """
+_FOUND = """
 SELECT json_array(key_id, hex(secret_sha256), kind, created_at_ms, expires_at_ms, name, streamer,
-    groups_json, namespaces_json, rights_json) AS found
-FROM keys WHERE key_id IN (VALUES {rows})
+    groups_json, namespaces_json, rights_json, used_at_ms) AS found FROM keys
+"""
+
+_SELECT = f"{_FOUND} WHERE key_id IN (VALUES {{rows}})"
+
+_DELETE = "DELETE FROM keys WHERE key_id IN (VALUES {rows})"
+
+_PAGE = f"""
+{_FOUND} WHERE (created_at_ms, key_id) < (?, CAST(? AS TEXT))
+ORDER BY created_at_ms DESC, key_id DESC LIMIT ?
+"""
+
+_NEWEST = ((1 << 63) - 1, "")
+
+_NOTE = """
+WITH given (key_id, at_ms) AS (VALUES {rows})
+UPDATE keys SET used_at_ms = given.at_ms FROM given
+WHERE keys.key_id = given.key_id AND coalesce(keys.used_at_ms, -1) < given.at_ms
 """
 
 
@@ -44,9 +61,40 @@ def get(connection: sqlite3.Connection, key_ids: Sequence[str]) -> list[StoredKe
     return [by_id.get(key_id) for key_id in key_ids]
 
 
+def remove(connection: sqlite3.Connection, key_ids: Sequence[str]) -> list[StoredKey | None]:
+    """Delete the key of each id and return it; ``None`` where there is none, or an earlier id took it."""
+    found = dict(zip(key_ids, get(connection, key_ids), strict=True))
+    write(
+        connection, _DELETE, [(key_id,) for key_id, stored in found.items() if stored is not None]
+    )
+    return [found.pop(key_id, None) for key_id in key_ids]
+
+
+def page(connection: sqlite3.Connection, calls: Sequence[tuple[int, str | None]]) -> list[KeyPage]:
+    """See ``IKeyStore.page_keys``."""
+    return [_page(connection, limit, cursor) for limit, cursor in calls]
+
+
+def note_used(connection: sqlite3.Connection, calls: Sequence[Mapping[str, int]]) -> list[None]:
+    """See ``IKeyStore.note_used``."""
+    latest: dict[str, int] = {}
+    for used in calls:
+        for key_id, at_ms in used.items():
+            latest[key_id] = max(at_ms, latest.get(key_id, 0))
+    write(connection, _NOTE, list(latest.items()))
+    return [None] * len(calls)
+
+
 def any_keys(connection: sqlite3.Connection) -> bool:
     """Return whether there is any key, expired ones included."""
     return connection.execute("SELECT 1 FROM keys LIMIT 1").fetchone() is not None
+
+
+def _page(connection: sqlite3.Connection, limit: int, cursor: str | None) -> KeyPage:
+    begin = _NEWEST if cursor is None else key_cursor.place(cursor)
+    rows = gather(connection, _PAGE, (*begin, limit + 1))
+    keys = tuple(KeyUse(_stored(row).key, row[-1]) for row in rows[:limit])
+    return KeyPage(keys, key_cursor.after(keys[-1].key) if len(rows) > limit else None)
 
 
 def _row(stored: StoredKey) -> tuple[Any, ...]:
@@ -77,6 +125,7 @@ def _stored(row: Sequence[Any]) -> StoredKey:
         groups,
         namespaces,
         rights,
+        _used_at_ms,
     ) = row
     key = Key(
         key_id=key_id,

@@ -156,6 +156,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID
         """,
     ),
+    (
+        "ALTER TABLE keys ADD COLUMN used_at_ms INTEGER",
+        "CREATE INDEX keys_by_age ON keys (created_at_ms, key_id)",
+    ),
 )
 """Each entry leads from the version of its index to the next. Entries are added, never changed."""
 

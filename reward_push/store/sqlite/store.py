@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from ...access.interfaces import IKeyStore, StoredKey, StoreUnavailable
+from ...access.interfaces import IKeyStore, KeyPage, StoredKey, StoreUnavailable
 from ...rewards.interfaces import (
     Agenda,
     Device,
@@ -25,14 +25,15 @@ from ...rewards.interfaces import (
     Receipt,
 )
 from ...rewards.message import MessageRecord, State
+from ..lanes import Lane
 from . import accept, keys, lifecycle, lists, probe, prune, receipts, replay
-from .batch import Lane, Work
+from .batch import Work
 from .database import Database
 from .doorway import Doorway
 from .writer import Writer
 
 MAX_WAITING_ROWS = 10_000
-"""How much may wait for the disk in each lane (:class:`.batch.Lane`), in rows; more fails at once."""
+"""How much may wait for the disk in each lane (:class:`..lanes.Lane`), in rows; more fails at once."""
 
 PRUNED_MESSAGES = 500
 PRUNED_RECEIPTS = 5_000
@@ -249,6 +250,18 @@ class SQLiteStore:
     def get_key(self, key_id: str) -> "Deferred[StoredKey | None]":
         """See :class:`IKeyStore`."""
         return self._ask(keys.get, key_id, Lane.CLIENTS)
+
+    def remove_key(self, key_id: str) -> "Deferred[StoredKey | None]":
+        """See :class:`IKeyStore`."""
+        return self._submit(keys.remove, key_id, Lane.POSTS)
+
+    def page_keys(self, limit: int, cursor: str | None) -> "Deferred[KeyPage]":
+        """See :class:`IKeyStore`."""
+        return self._ask(keys.page, (limit, cursor), Lane.POSTS)
+
+    def note_used(self, used: Mapping[str, int]) -> "Deferred[None]":
+        """See :class:`IKeyStore`."""
+        return self._submit(keys.note_used, dict(used), Lane.RECEIPTS, weight=len(used))
 
     def _submit(self, work: Work, argument: object, lane: Lane, weight: int = 1) -> "Deferred[Any]":
         return self._writer.submit(work, argument, lane, writes=True, weight=weight)

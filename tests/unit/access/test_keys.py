@@ -1,12 +1,13 @@
 """The key ring: what is asked of the store, and what is not."""
 
 import pytest
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from zope.interface import implementer
 
 from reward_push.access.interfaces import (
     IKeyStore,
     KeyKind,
+    KeyPage,
     Right,
     StoredKey,
     StoreUnavailable,
@@ -19,10 +20,13 @@ from reward_push.access.keys import KeyRing
 class RecordingStore:
     """Keeps keys in a dict and notes what is asked; answers at once, or when ``release`` is called."""
 
-    def __init__(self, *stored: StoredKey, at_once: bool = True):
+    def __init__(self, *stored: StoredKey, at_once: bool = True, away: bool = False):
         self.keys = {each.key.key_id: each for each in stored}
         self.asked: list[str] = []
         self.at_once = at_once
+        self.away = away
+        self.used: dict[str, int] = {}
+        self.pages: list[tuple[int, str | None]] = []
         self.waiting: list[tuple[str, Deferred]] = []
 
     def add_key(self, stored):
@@ -36,6 +40,19 @@ class RecordingStore:
         answer = Deferred()
         self.waiting.append((key_id, answer))
         return answer
+
+    def remove_key(self, key_id):
+        if self.away:
+            return fail(StoreUnavailable("disk I/O error"))
+        return succeed(self.keys.pop(key_id, None))
+
+    def page_keys(self, limit, cursor):
+        self.pages.append((limit, cursor))
+        return succeed(KeyPage((), None))
+
+    def note_used(self, used):
+        self.used.update(used)
+        return succeed(None)
 
     def release(self):
         waiting, self.waiting = self.waiting, []
@@ -306,3 +323,97 @@ def test_key_that_could_not_be_stored_is_not_handed_out():
 
     call = KeyRing(Broken(), Clock()).create(KeyKind.BACKEND)
     assert isinstance(failure(call), StoreUnavailable)
+
+
+def test_created_key_is_known_without_being_looked_up():
+    store = RecordingStore()
+    ring = KeyRing(store, Clock())
+    key, text = result(ring.create(KeyKind.PLUGIN, streamer="s"))
+    assert result(ring.authenticate(text)) == key
+    assert store.asked == []
+
+
+def test_revoked_key_lets_nobody_in_and_its_sockets_are_closed():
+    stored, text = plugin_key()
+    store = RecordingStore(stored)
+    ring = KeyRing(store, Clock())
+    evicted = []
+    ring.evict = evicted.append
+    assert result(ring.authenticate(text)) is stored.key
+    assert ring.remembers(stored.key)
+    assert result(ring.revoke(stored.key.key_id)) is stored.key
+    assert not ring.remembers(stored.key)
+    assert result(ring.authenticate(text)) is None
+    assert evicted == [stored.key.key_id]
+
+
+def test_revoking_what_the_store_does_not_have_still_closes_what_is_open_here():
+    """Another node may have removed it, and this one not have heard of it."""
+    stored, text = plugin_key()
+    store = RecordingStore(stored)
+    ring = KeyRing(store, Clock())
+    evicted = []
+    ring.evict = evicted.append
+    result(ring.authenticate(text))
+    store.keys.clear()
+    assert result(ring.revoke(stored.key.key_id)) is None
+    assert result(ring.authenticate(text)) is None
+    assert evicted == [stored.key.key_id]
+
+
+def test_key_that_could_not_be_removed_stays():
+    stored, text = plugin_key()
+    store = RecordingStore(stored, away=True)
+    ring = KeyRing(store, Clock())
+    evicted = []
+    ring.evict = evicted.append
+    assert isinstance(failure(ring.revoke(stored.key.key_id)), StoreUnavailable)
+    assert evicted == []
+    store.away = False
+    assert result(ring.authenticate(text)) is stored.key
+
+
+def test_news_of_a_revocation_does_the_same_and_again_nothing():
+    stored, text = plugin_key()
+    store = RecordingStore(stored)
+    ring = KeyRing(store, Clock())
+    evicted = []
+    ring.evict = evicted.append
+    result(ring.authenticate(text))
+    del store.keys[stored.key.key_id]
+    ring.revoked(stored.key.key_id)
+    ring.revoked(stored.key.key_id)
+    assert result(ring.authenticate(text)) is None
+    assert evicted == [stored.key.key_id] * 2
+
+
+def test_keys_in_memory_can_be_put_back_into_a_store_that_lost_them():
+    """As many as fit: those used last. None that was revoked, nor the configuration's."""
+    made = [plugin_key() for _ in range(4)]
+    store = RecordingStore(*(stored for stored, _ in made))
+    ring = KeyRing(store, Clock(), "backend", cache_size=3)
+    result(ring.authenticate("backend"))
+    for _, text in made:
+        result(ring.authenticate(text))
+    assert ring.known() == [stored for stored, _ in made[1:]]
+    ring.revoked(made[2][0].key.key_id)
+    assert ring.known() == [made[1][0], made[3][0]]
+
+
+def test_configured_key_is_always_remembered():
+    ring = KeyRing(RecordingStore(), Clock(), "backend")
+    assert ring.remembers(result(ring.authenticate("backend")))
+
+
+def test_use_is_noted_of_right_keys_alone():
+    """Not of the configured one, which is in no store. A list of keys knows of it at once."""
+    (stored, text), (expired, expired_text) = plugin_key(), plugin_key(expires_at_ms=10)
+    store = RecordingStore(stored, expired)
+    clock = Clock()
+    ring = KeyRing(store, clock, "backend")
+    for presented in (text, text + "x", expired_text, "backend", "nonsense"):
+        result(ring.authenticate(presented))
+        clock.now_ms += 1
+    result(ring.page(10, None))
+    assert store.used == {stored.key.key_id: 1_000}
+    assert store.pages == [(10, None)]

@@ -1,7 +1,7 @@
 """An API on in-memory ends, called through treq without a network."""
 
 import json as jsonlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import attrs
@@ -11,10 +11,18 @@ from twisted.internet.task import Clock
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
-from reward_push.access.interfaces import Key, KeyKind, Right, StoreUnavailable
+from reward_push.access import key_cursor
+from reward_push.access.interfaces import (
+    Key,
+    KeyKind,
+    KeyPage,
+    KeyUse,
+    Right,
+    StoreUnavailable,
+)
 from reward_push.api.resource import build_api
 from reward_push.ops.health import Health
-from reward_push.rewards.interfaces import IPresence, PresentSocket
+from reward_push.rewards.interfaces import IPresence, Present, PresentSocket
 from reward_push.rewards.news import LocalNews
 from reward_push.rewards.publisher import Publisher
 from reward_push.rewards.waiting import Waiting
@@ -47,6 +55,10 @@ class MemoryKeys:
     """A key ring whose secrets are the names in ``KEYS``."""
 
     created: list[dict[str, Any]] = attrs.Factory(list)
+    stored: list[Key] = attrs.Factory(list)
+    """What can be listed and revoked, newest first."""
+    used: dict[str, int] = attrs.Factory(dict)
+    revoked: list[str] = attrs.Factory(list)
     away: bool = False
     broken: bool = False
     """Whether a lookup ends in a fault of ours."""
@@ -57,6 +69,36 @@ class MemoryKeys:
         if self.broken:
             raise RuntimeError("the secret of it")
         return succeed(KEYS.get(presented))
+
+    def find(self, key_id: str) -> "Deferred[Key | None]":
+        return self._answer(lambda: next((k for k in self.stored if k.key_id == key_id), None))
+
+    def page(self, limit: int, cursor: str | None) -> "Deferred[KeyPage]":
+        return self._answer(lambda: self._page(limit, cursor))
+
+    def _page(self, limit: int, cursor: str | None) -> KeyPage:
+        begin = 0
+        if cursor is not None:
+            ids = [each.key_id for each in self.stored]
+            begin = ids.index(key_cursor.place(cursor)[1]) + 1
+        some = self.stored[begin : begin + limit]
+        more = len(self.stored) > begin + limit
+        uses = tuple(KeyUse(each, self.used.get(each.key_id)) for each in some)
+        return KeyPage(uses, key_cursor.after(some[-1]) if more else None)
+
+    def revoke(self, key_id: str) -> "Deferred[Key | None]":
+        return self._answer(lambda: self._remove(key_id))
+
+    def _remove(self, key_id: str) -> Key | None:
+        self.revoked.append(key_id)
+        for key in self.stored:
+            if key.key_id == key_id:
+                self.stored.remove(key)
+                return key
+        return None
+
+    def _answer(self, act: Callable[[], Any]) -> "Deferred[Any]":
+        return fail(StoreUnavailable("no disk")) if self.away else succeed(act())
 
     def create(self, **fields: Any) -> "Deferred[tuple[Key, str]]":
         if self.away:
@@ -73,17 +115,19 @@ class MemoryPresence:
     sockets: dict[str, list[PresentSocket]] = attrs.Factory(dict)
     disconnected: list[tuple[str, Collection[str] | None]] = attrs.Factory(list)
 
-    def sockets_of(self, streamer: str) -> list[PresentSocket]:
-        return list(self.sockets.get(streamer, ()))
+    silent: tuple[str, ...] = ()
 
-    def disconnect(self, streamer: str, namespaces: Collection[str] | None) -> int:
+    def sockets_of(self, streamer: str) -> "Deferred[Present]":
+        return succeed(Present(list(self.sockets.get(streamer, ())), self.silent))
+
+    def disconnect(self, streamer: str, namespaces: Collection[str] | None) -> "Deferred[int]":
         self.disconnected.append((streamer, namespaces))
         found = self.sockets.get(streamer, [])
         left = [
             each for each in found if namespaces is not None and each.namespace not in namespaces
         ]
         self.sockets[streamer] = left
-        return len(found) - len(left)
+        return succeed(len(found) - len(left))
 
 
 @attrs.frozen
@@ -125,9 +169,9 @@ class Api:
             store=self.store,
             flush=self._flush,
             presence=self.presence,
+            nodes=lambda: [self.health.healthcheck().body],
             keys=self.keys,
             health=self.health,
-            node_id="aB3x_9",
             namespaces=NAMESPACES,
             now_ms=lambda: NOW_MS,
         )

@@ -8,6 +8,7 @@ import re
 import attrs
 import pytest
 
+from reward_push.access.interfaces import Key, KeyKind, StoredKey
 from reward_push.rewards.interfaces import Level, Receipt
 from reward_push.rewards.message import TO_ALL, Audience, AudienceKind, State
 from reward_push.store.sqlite import (
@@ -71,7 +72,7 @@ def message(name, state=State.LIVE, **changes):
 def used_statements():
     """The beginnings of all statements of the package, but for what runs at the start."""
     modules = (accept, devices, keys, lifecycle, lists, live, prune, receipts, records, replay)
-    parts = {(lists, "_FOUND"), (keys, "_INSERT")}
+    parts = {(lists, "_FOUND"), (keys, "_FOUND"), (keys, "_INSERT")}
     return {
         re.sub(r"\s+", " ", re.split(r"\{|\?", text, maxsplit=1)[0]).strip()
         for module in modules
@@ -119,7 +120,11 @@ def test_no_statement_looks_at_a_whole_table(plans):
     for state in (None, State.DONE):
         for streamer in (None, "s-1"):
             plans.run(lists.page, lists.PageOf(state, streamer, 10, None))
+    plans.run(keys.add, StoredKey(Key("k", KeyKind.PLUGIN, 0, streamer="s"), bytes(32)))
     plans.run(keys.get, "k", "l")
+    plans.run(keys.page, (10, None))
+    plans.run(keys.note_used, {"k": 1, "l": 2})
+    plans.run(keys.remove, "k", "l")
     plans.run(prune.prune, prune.Pruning(8_999, 10, 2))
     plans.run(prune.prune, prune.Pruning(9_000, 10, 1_000))
     assert plans.connection.execute("SELECT count(*) FROM messages").fetchone() == (0,)
