@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.running_node import RunningNode
+from tests.running_node import ONE_ADDRESS, RunningNode
 
 from .pool import ClientPool
 from .setups import Client
@@ -31,14 +31,14 @@ def lend(pool: ClientPool) -> Iterator[Lend]:
 
 @pytest.fixture(scope="session")
 def default_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
-    """A node with default settings, for the whole run."""
-    with RunningNode(tmp_path_factory.mktemp("node")) as node:
+    """A node with default settings but for limits per address, for the whole run."""
+    with RunningNode(tmp_path_factory.mktemp("node"), *ONE_ADDRESS) as node:
         yield node
 
 
 @pytest.fixture
 def node(default_node: RunningNode) -> Iterator[RunningNode]:
-    """The node with default settings; a test fails for what it makes that node log."""
+    """The node with (nearly) default settings; a test fails for what it makes that node log."""
     logged = len(default_node.log())
     yield default_node
     default_node.check_log(since=logged)

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.running_node import PluginKey, RunningNode
+from tests.running_node import ONE_ADDRESS, PluginKey, RunningNode
 
 from .pool import ClientPool
 from .setups import Setup, each_setup, usual_key_options
@@ -30,7 +30,7 @@ def idled(
     together = Together(selected_setups(request))
     options = ("--ping-interval", str(INTERVAL_S), "--ping-timeout", str(TIMEOUT_S))
     folder = tmp_path_factory.mktemp("heartbeat")
-    with RunningNode(folder, *options) as node, ExitStack() as borrowed:
+    with RunningNode(folder, *ONE_ADDRESS, *options) as node, ExitStack() as borrowed:
         running: dict[Setup, tuple[StockClient, PluginKey]] = {}
 
         def connect(setup: Setup) -> None:

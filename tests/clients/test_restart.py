@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.running_node import PluginKey, RunningNode
+from tests.running_node import ONE_ADDRESS, PluginKey, RunningNode
 
 from .pool import ClientPool
 from .setups import Setup, each_setup, usual_key_options
@@ -27,7 +27,10 @@ def restarted(
     The second node is on the same port and store, so that the keys must have survived too.
     """
     together = Together(selected_setups(request))
-    with RunningNode(tmp_path_factory.mktemp("restart")) as node, ExitStack() as borrowed:
+    with (
+        RunningNode(tmp_path_factory.mktemp("restart"), *ONE_ADDRESS) as node,
+        ExitStack() as borrowed,
+    ):
         running: dict[Setup, tuple[StockClient, PluginKey]] = {}
 
         def connect(setup: Setup) -> None:
