@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 from zope.interface import implementer
 
+from .access.claims import KEY_ID_PREFIX
 from .access.credentials import from_authorization
 from .access.interfaces import ANY_STREAMER, Key, KeyKind, StoreUnavailable
 from .access.keys import KeyRing
@@ -117,6 +118,11 @@ class Audience:
                 self._wheel.discard(socket.user.ends)
             self.holders.discard(socket.user.device.key_id, socket)
             self._delivery.disconnected(socket)
+            self._replay.end(socket)
+
+    def keys_in_use(self) -> list[str]:
+        """Return the ids of the keys, in a store, that have a connected socket."""
+        return [key_id for key_id in self.holders if not key_id.startswith(KEY_ID_PREFIX)]
 
     def revoked(self, key_id: str) -> None:
         """Close the connections of a key that is valid no more; their clients come back, and are told."""

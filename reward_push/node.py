@@ -11,23 +11,20 @@ from twisted.application.service import IService, MultiService
 from twisted.application.strports import service as listen_on
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
-from .access.interfaces import StoredKey
 from .access.keys import KeyRing
 from .access.usage import FLUSH_S
+from .alone import Alone
 from .api.errors import too_large_body
 from .api.resource import build_api
 from .audience import Audience
-from .engineio.errors import CloseReason
 from .engineio.registry import Registry
 from .errors import StartError
-from .first_keys import FirstKeys
+from .mover import Mover
 from .ops.health import Health
-from .presence import Presence
+from .presence import HerePresence
 from .replay import Replay
 from .rewards.acknowledgements import Acknowledgements
 from .rewards.delivery import Delivery
@@ -37,10 +34,10 @@ from .rewards.receipts import ReceiptBuffer
 from .rewards.scheduler import CLAIM_AHEAD_MS, Scheduler
 from .rewards.waiting import Waiting
 from .settings.model import HttpSettings, Settings
+from .signals import on_second_stop
 from .socketio.decoder import Decoder, Limits
 from .socketio.server import Server
-from .store.errors import StoreError
-from .store.sqlite.store import SQLiteStore, open_store
+from .standing import IStanding, Parts
 from .transports.cors import Origins
 from .transports.interfaces import IBodyPolicy, IUpload
 from .transports.options import SiteOptions
@@ -49,9 +46,7 @@ from .transports.root import Root
 from .transports.site import build_site
 from .transports.websocket import WebSocketAcceptor
 from .transports.wheel import Wheel, tick_for
-
-MAINTENANCE_S = 10.0
-"""How often the store is pruned, and probed while it is away."""
+from .upkeep import Upkeep
 
 
 def build_node(settings: Settings, reactor: Any) -> IService:
@@ -65,18 +60,9 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     # Twisted's reactor goes by the wall clock, which may be set: every timer would stall or fire at once.
     # What is due is the schedule's business, and goes by the wall clock there.
     reactor.seconds = time.monotonic
-    try:
-        first_keys = _first_keys(settings)
-    except StoreError as error:
-        raise StartError(f"store: {error}") from error
-    store = SQLiteStore(
-        settings.store.path,
-        reactor.callFromThread,
-        _now_ms,
-        retention_s=settings.store.retention_s or None,
-        first_keys=first_keys,
-    )
-    keys = KeyRing(store, _now_ms, settings.backend_key)
+    standing = _standing(settings, reactor)
+    store, now_ms = standing.store, standing.now_ms
+    keys = KeyRing(store, now_ms, settings.backend_key)
 
     engine = settings.engine
     wheel = Wheel(reactor, tick_for(engine.ping_interval_s, engine.ping_timeout_s))
@@ -88,13 +74,24 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         new_decoder=lambda: Decoder(limits),
     )
     receipts = ReceiptBuffer(store, reactor)
-    delivery = Delivery(server, store, receipts, _now_ms)
-    waiting = Waiting(delivery, reactor, _now_ms)
-    news = LocalNews(waiting, delivery)
-    scheduler = Scheduler(store, news, waiting, reactor, _now_ms, flush=receipts.flush)
-    acknowledgements = Acknowledgements(delivery, receipts, store, news, _now_ms)
-    replay = Replay(store, receipts, delivery, waiting.holds, _now_ms)
-    audience = Audience(keys, store, delivery, acknowledgements, replay, wheel, _now_ms)
+    delivery = Delivery(server, store, receipts, now_ms)
+    waiting = Waiting(delivery, reactor, now_ms)
+    news = standing.news(LocalNews(waiting, delivery))
+    scheduler = Scheduler(
+        store,
+        news,
+        waiting,
+        reactor,
+        now_ms,
+        flush=receipts.flush,
+        ask_every_s=standing.ask_every_s,
+        missed_grace_ms=standing.missed_grace_ms,
+    )
+    acknowledgements = Acknowledgements(delivery, receipts, store, news, now_ms)
+    replay = Replay(
+        store, receipts, delivery, waiting.holds, now_ms, hears=standing.hears, left=standing.left
+    )
+    audience = Audience(keys, store, delivery, acknowledgements, replay, wheel, now_ms)
     keys.evict = audience.revoked
     for name in settings.namespaces:
         audience.attend(server.namespace(name))
@@ -103,21 +100,24 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     health = Health(
         settings.node_id, version=version("reward-push"), connections=lambda: len(registry)
     )
-    health.watch(store.healthy)
-    health.watch(scheduler.trouble)
-    health.watch(receipts.trouble)
+    here = HerePresence(server, wheel, now_ms, settings.node_id)
+    standing.join(
+        Parts(server, registry, replay, audience, keys, here, lambda: health.healthcheck().body)
+    )
+    for trouble in (*standing.troubles, scheduler.trouble, receipts.trouble):
+        health.watch(trouble)
     api = build_api(
         publisher=Publisher(
-            store, news, scheduler, _now_ms, settings.namespaces, flush=receipts.flush
+            store, news, scheduler, now_ms, settings.namespaces, flush=receipts.flush
         ),
         store=store,
         flush=receipts.flush,
-        presence=Presence(server, wheel, _now_ms),
-        node_id=settings.node_id,
+        presence=standing.presence,
+        nodes=standing.nodes,
         keys=keys,
         health=health,
         namespaces=settings.namespaces,
-        now_ms=_now_ms,
+        now_ms=now_ms,
     )
     resource = EngineResource(
         registry, WebSocketAcceptor(engine, reactor), Origins.of(settings.cors_origins)
@@ -131,35 +131,34 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         body_timeout_s=http.body_timeout_s,
     )
     site = build_site(root, options, root, reactor)
+    upkeep = Upkeep(reactor)
+    upkeep.every(FLUSH_S, lambda: keys.usage.flush(audience.keys_in_use()), at_stop=True)
     node = Node(
-        store,
-        scheduler,
-        waiting,
-        receipts,
-        registry,
-        resource,
-        health,
-        wheel,
-        lambda: keys.usage.flush(audience.holders),
+        *(standing, scheduler, waiting, receipts, registry, resource, health, wheel, upkeep),
         reactor,
     )
+    on_second_stop(reactor, node.hurry)
     for description in settings.listen:
         listen_on(with_backlog(description), site, reactor).setServiceParent(node)
     return node
 
 
+def _standing(settings: Settings, reactor: Any) -> IStanding:
+    standing: IStanding = Alone(settings, reactor)
+    return standing
+
+
 class Node(MultiService):
     """A running node. Its children are the ports it listens on.
 
-    Started: ports (a port that cannot be had stops the start), store, schedule, ready. Stopped: no
-    longer ready, no handshakes, schedule, clients sent away, ports, receipts, store, wheel.
+    Started: ports (a port that cannot be had stops the start), what it stands on, schedule, ready.
+    Stopped: no longer ready, no handshakes, clients moved away, schedule, ports, receipts, what it stands
+    on, wheel.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
-        store: SQLiteStore,
+        standing: IStanding,
         scheduler: Scheduler,
         waiting: Waiting,
         receipts: ReceiptBuffer,
@@ -167,23 +166,19 @@ class Node(MultiService):
         resource: EngineResource,
         health: Health,
         wheel: Wheel,
-        note_usage: Callable[[], "Deferred[None]"],
+        upkeep: Upkeep,
         clock: Any,
     ) -> None:
         super().__init__()
-        self._store = store
+        self._standing = standing
         self._scheduler = scheduler
         self._waiting = waiting
         self._receipts = receipts
-        self._registry = registry
+        self._mover = Mover(registry, clock)
         self._resource = resource
         self._health = health
         self._wheel = wheel
-        self._maintenance = LoopingCall(store.maintain)
-        self._maintenance.clock = clock
-        self._note_usage = note_usage
-        self._noting = LoopingCall(note_usage)
-        self._noting.clock = clock
+        self._upkeep = upkeep
 
     def privilegedStartService(self) -> None:
         """Listen. Raises :class:`StartError` when a port cannot be had."""
@@ -193,14 +188,10 @@ class Node(MultiService):
             raise StartError(f"listen: {error}") from error
 
     def startService(self) -> None:
-        """Open the store, which nothing works without, and be ready."""
-        try:
-            self._store.start()
-        except StoreError as error:
-            raise StartError(f"store: {error}") from error
+        """Stand, without which nothing works, and be ready."""
+        self._standing.start()
         super().startService()
-        self._maintenance.start(MAINTENANCE_S)
-        self._noting.start(FLUSH_S, now=False)
+        self._upkeep.start()
         self._scheduler.start()
         self._health.started()
 
@@ -208,25 +199,23 @@ class Node(MultiService):
         """Stop in order; fires when all that was accepted is in the store."""
         return Deferred.fromCoroutine(self._stop())
 
+    def hurry(self) -> None:
+        """While it stops: send away at once who is still there."""
+        self._mover.move(0)
+
     async def _stop(self) -> None:
         self._health.draining()
         self._resource.draining = True
+        kept = self._upkeep.stop()  # Begins while it is known which keys are in use.
+        if self._standing.drain_s:
+            await self._mover.move(self._standing.drain_s)
         await self._scheduler.stop()
         await self._waiting.stop(CLAIM_AHEAD_MS / 1000)
-        usage_noted = self._note_usage()  # While it is known which keys are in use.
-        for session in self._registry:
-            try:
-                session.evict(CloseReason.SHUTTING_DOWN)
-            except Exception:
-                # Whatever it is: the store has to be closed.
-                self._log.failure("a client could not be sent away")
+        await self._mover.move(0)
         await super().stopService()
-        for repeated in (self._maintenance, self._noting):
-            if repeated.running:
-                repeated.stop()
-        await usage_noted
         await self._receipts.stop()
-        await self._store.stop()
+        await kept
+        await self._standing.stop()
         self._wheel.stop()
 
 
@@ -265,19 +254,3 @@ def with_backlog(description: str) -> str:
     if kind in ("tcp", "tcp6", "ssl", "unix") and "backlog=" not in description:
         return f"{description}:backlog=1024"
     return description
-
-
-def _first_keys(settings: Settings) -> tuple[StoredKey, ...]:
-    """Check the store, and make the first keys where it has none and none is configured."""
-    with open_store(settings.store.path) as store:
-        if settings.backend_key is not None or store.any_keys():
-            return ()
-        first = FirstKeys.make(_now_ms())
-        # Shown before they are kept: keys that nobody has seen would be lost for ever.
-        first.show(settings)
-        store.add_keys(first.stored)
-    # What goes into ":memory:" is gone by now; a file has it.
-    return first.stored if settings.store.path == ":memory:" else ()
-
-
-_now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000  # noqa: E731

@@ -36,11 +36,12 @@ class Replay:
         now_ms: Callable[[], int],
         *,
         hears: Callable[[Socket], Deferred[None]] = lambda _socket: succeed(None),
+        left: Callable[[Socket], object] = lambda _socket: None,
     ) -> None:
         """``is_held`` tells by its id whether the schedule has yet to deliver a live message.
 
         ``hears`` fires once this node hears of every message for a socket that becomes live from then on.
-        It fails with ``StoreUnavailable``.
+        It fails with ``StoreUnavailable``. ``left`` is called when that is wanted no more.
         """
         self._store = store
         self._receipts = receipts
@@ -48,6 +49,7 @@ class Replay:
         self._is_held = is_held
         self._now_ms = now_ms
         self._hears = hears
+        self._left = left
         self._under_way: dict[Socket, list[Deferred[None]]] = {}
         """Sockets that are being brought up to date, and who wants that to be done once more."""
 
@@ -55,6 +57,10 @@ class Replay:
         """``socket`` has just joined its namespace."""
         started = Deferred.fromCoroutine(self._bring(socket, None))
         started.addErrback(self._send_away, socket)
+
+    def end(self, socket: Socket) -> None:
+        """``socket`` has left its namespace."""
+        self._left(socket)
 
     def heal(self, socket: Socket) -> Deferred[None]:
         """Bring ``socket``, which is connected, up to date: the node may not have heard of everything for it.
@@ -79,7 +85,8 @@ class Replay:
         replayed: set[str] = set()
         failed = True
         try:
-            await self._hears(socket)
+            if since_ms is None:
+                await self._hears(socket)
             await self._revokes(socket)
             await self._messages(socket, replayed, since_ms)
             failed = False

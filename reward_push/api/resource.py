@@ -1,6 +1,7 @@
 """The HTTP API as one twisted.web resource, to be mounted at a site's root."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -36,20 +37,20 @@ def build_api(
     store: IMessageStore,
     flush: Flush,
     presence: IPresence,
+    nodes: Callable[[], Sequence[Mapping[str, Any]]],
     keys: Keys,
     health: Health,
-    node_id: str,
     namespaces: Collection[str],
     now_ms: Callable[[], int],
 ) -> IResource:
     """Return the resource that serves every path of the API, and 404 for all others.
 
     ``flush`` brings the receipts noted so far into the store. ``namespaces`` are all the node serves,
-    ``/`` among them; ``now_ms`` is the clock keys expire by.
+    ``/`` among them; ``now_ms`` is the clock keys expire by; ``nodes`` lists the nodes alive.
     """
     messages = Messages(publisher, keys)
     reports = MessageReports(store, keys, flush)
-    streamers = Streamers(presence, keys, node_id)
+    streamers = Streamers(presence, keys)
     creation = KeyCreation(keys, namespaces, now_ms)
     key_list = KeyList(keys)
     return ApiResource(
@@ -64,7 +65,7 @@ def build_api(
                 Route("DELETE", "/v1/messages/{id}", messages.cancel),
                 Route("GET", "/v1/streamers/{streamer}", streamers.show),
                 Route("POST", "/v1/streamers/{streamer}/disconnect", streamers.disconnect),
-                Route("GET", "/v1/nodes", _nodes(keys, health)),
+                Route("GET", "/v1/nodes", _nodes(keys, nodes)),
                 Route("POST", "/v1/keys", creation.create),
                 Route("GET", "/v1/keys", key_list.page),
                 Route("DELETE", "/v1/keys/{key_id}", key_list.revoke),
@@ -131,13 +132,13 @@ def _report(report: Callable[[], Report]) -> Handler:
     return handler
 
 
-def _nodes(keys: Keys, health: Health) -> Handler:
-    """Show the nodes alive, their load and age: a node without others is the only one."""
+def _nodes(keys: Keys, nodes: Callable[[], Sequence[Mapping[str, Any]]]) -> Handler:
+    """Show the nodes alive, their load and age."""
 
     async def handler(request: Request) -> Answer:
         await authorize(request, keys, Right.READ)
         read_query(request, {})
-        return json_answer(200, {"items": [health.healthcheck().body], "next_cursor": None})
+        return json_answer(200, {"items": list(nodes()), "next_cursor": None})
 
     return handler
 

@@ -16,26 +16,27 @@ from .query import read_query
 class Streamers:
     """The handlers about who is connected. A key limited to namespaces sees, and closes, only those."""
 
-    def __init__(self, presence: IPresence, keys: Keys, node_id: str) -> None:
+    def __init__(self, presence: IPresence, keys: Keys) -> None:
         self._presence = presence
         self._keys = keys
-        self._node_id = node_id
 
     async def show(self, request: Request, streamer: str) -> Answer:
         """Tell whether a streamer is online, and by what; one that nobody knows is offline."""
         key = await authorize(request, self._keys, Right.READ)
         read_query(request, {})
-        found = self._presence.sockets_of(identifier(streamer, "streamer"))
-        visible = [each for each in found if key.allows_namespace(each.namespace)]
+        found = await self._presence.sockets_of(identifier(streamer, "streamer"))
+        visible = [each for each in found.sockets if key.allows_namespace(each.namespace)]
         visible.sort(key=lambda each: (each.since_ms, each.socket_id))
         sockets = [self._socket(each) for each in visible]
         answer = {"streamer": streamer, "online": bool(sockets), "sockets": sockets}
+        if found.silent:
+            answer["silent_nodes"] = list(found.silent)
         return json_answer(200, answer)
 
     async def disconnect(self, request: Request, streamer: str) -> Answer:
         """Close a streamer's connections; the answer counts them."""
         key = await authorize(request, self._keys, Right.ADMIN)
-        closed = self._presence.disconnect(identifier(streamer, "streamer"), key.namespaces)
+        closed = await self._presence.disconnect(identifier(streamer, "streamer"), key.namespaces)
         return json_answer(200, {"closed": closed})
 
     def _socket(self, socket: PresentSocket) -> dict[str, Any]:
@@ -47,5 +48,5 @@ class Streamers:
             "revision": socket.revision,
             "since": to_rfc3339(socket.since_ms),
             "rtt_ms": None if socket.rtt_ms is None else round(socket.rtt_ms, 1),
-            "node": self._node_id,
+            "node": socket.node,
         }

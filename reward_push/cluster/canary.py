@@ -20,7 +20,7 @@ class Canary:
 
     def __init__(
         self,
-        send: "Callable[[], Deferred[object]]",
+        send: "Callable[[], Deferred[int]]",
         clock: IReactorTime,
         late: Callable[[], object],
     ) -> None:

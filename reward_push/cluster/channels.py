@@ -35,6 +35,13 @@ class Channels:
         """Name the channel of a namespace."""
         return f"{self.prefix}ns:{namespace}"
 
+    def all_of(self, namespace: str, rooms: Collection[str]) -> list[str]:
+        """Name the channels of everything that may be for a socket in ``rooms``."""
+        return [
+            self.namespace(namespace),
+            *(self.room(namespace, each) for each in rooms if each != EVERYBODY),
+        ]
+
     @property
     def nodes(self) -> str:
         """The channel of all nodes."""

@@ -10,6 +10,7 @@ from zope.interface import Interface
 
 from ..rewards.interfaces import TakenBack
 from ..rewards.message import Message
+from .history import History
 
 
 @attrs.frozen
@@ -35,10 +36,10 @@ class IRedis(Interface):
     away, slow (time-out), loading, a read-only replica, out of memory, or too much waits.
     """
 
-    def run(script: Script, args: Sequence[str | bytes | int]) -> "Deferred[Any]":
+    def run(script: Script, args: "Sequence[str | bytes | int]") -> "Deferred[Any]":
         """Run ``script`` with ``args`` as its ``ARGV``; it is loaded again when Redis has forgotten it."""
 
-    def command(name: str, *args: str | bytes | int) -> "Deferred[Any]":
+    def command(name: str, *args: "str | bytes | int") -> "Deferred[Any]":
         """Run a single command."""
 
 
@@ -78,63 +79,14 @@ class ILocalNews(Interface):
         """Forget a key and send its sockets away."""
 
 
-@attrs.frozen
-class LiveNews:
-    """A message became live, or will at its moment."""
-
-    number: int
-    message: Message
-    due: bool = False
-    """Whether it was claimed a little early: it is to be held until its moment."""
-    superseded: tuple[TakenBack, ...] = ()
-
-
-@attrs.frozen
-class EndedNews:
-    """A message has ended."""
-
-    number: int
-    taken_back: TakenBack
-
-
-@attrs.frozen
-class KeyNews:
-    """A key was revoked."""
-
-    number: int
-    key_id: str
-
-
-@attrs.frozen
-class CanaryNews:
-    """A node's own canary: all news up to ``number`` have been published before it."""
-
-    number: int
-
-
-News = LiveNews | EndedNews | KeyNews | CanaryNews
-
-
-@attrs.frozen
-class NewsPage:
-    """News that a node has not heard, in their order."""
-
-    news: tuple[News, ...]
-    last: int
-    """The number to go on after."""
-    more: bool
-    complete: bool
-    """Whether everything after the number asked for was still there."""
-
-
 class INewsStore(Interface):
     """The store's side of news. Calls fail with ``StoreUnavailable``."""
 
-    def news_since(number: int, limit: int) -> "Deferred[NewsPage]":
-        """Return up to ``limit`` news after ``number``."""
+    def news_since(no: int, limit: int) -> "Deferred[History]":
+        """Return up to ``limit`` of what has happened after the news of that number."""
 
-    def send_canary(channel: str) -> "Deferred[None]":
-        """Publish on ``channel`` the number of the last news."""
+    def canary(node_id: str) -> "Deferred[int]":
+        """Publish the number of the last news to the node's own channel; return it."""
 
     def publish(channel: str, text: str) -> "Deferred[None]":
         """Publish ``text``."""

@@ -304,15 +304,29 @@ class PresentSocket(NamedTuple):
     """When it joined the namespace."""
     rtt_ms: float | None
     """The last round-trip time measured; ``None``: none yet."""
+    node: str
+    """The node that it is connected to."""
+
+
+@attrs.frozen
+class Present:
+    """A streamer's sockets, in no particular order."""
+
+    sockets: Sequence[PresentSocket]
+    silent: Sequence[str] = ()
+    """Nodes that have not told of theirs in time."""
 
 
 class IPresence(Interface):
-    """Tells who is connected to this node, and closes connections."""
+    """Tells who is connected, to whatever node, and closes connections.
 
-    def sockets_of(streamer: str) -> list[PresentSocket]:
-        """List the connected sockets of ``streamer``, in no particular order."""
+    Calls may fail with ``StoreUnavailable`` when other nodes cannot be asked.
+    """
 
-    def disconnect(streamer: str, namespaces: Collection[str] | None) -> int:
+    def sockets_of(streamer: str) -> "Deferred[Present]":
+        """List the connected sockets of ``streamer``."""
+
+    def disconnect(streamer: str, namespaces: Collection[str] | None) -> "Deferred[int]":
         """Close, at engine level, each connection with a socket of ``streamer`` in one of ``namespaces``.
 
         ``None``: in any. A connection may hold other sockets: they go along. Returns how many

@@ -69,6 +69,9 @@ class Recorder:
     def begin(self, socket: Any) -> None:
         self.calls.append(("replay", socket.namespace.name))
 
+    def end(self, socket: Any) -> None:
+        self.calls.append(("end", socket.namespace.name))
+
     def acked(self, socket: Any, ack_id: int, args: list[Any]) -> None:
         self.calls.append(("acked", str(ack_id)))
 
@@ -308,6 +311,7 @@ def test_who_has_joined_is_brought_up_to_date_and_followed(node: Node) -> None:
         ("replay", "/a"),
         ("acked", "7"),
         ("disconnected", "/a"),
+        ("end", "/a"),
     ]
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
-from enum import Enum
 from itertools import groupby
 from typing import Any
 
@@ -12,6 +11,7 @@ from twisted.internet.defer import Deferred
 
 from ...access.interfaces import StoreUnavailable
 from ..errors import primary_code
+from ..lanes import Lane
 
 Work = Callable[[sqlite3.Connection, Sequence[Any]], Sequence[Any]]
 """Does one thing for several arguments, inside a transaction, and returns one result for each, in order.
@@ -31,23 +31,6 @@ _OUR_FAULT = (
 
 _FOR_ALL = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
 """What fails every write alike, some only after a long wait: not to be tried again for each."""
-
-
-class Lane(Enum):
-    """What shares a limit of what may wait: a flood in one lane makes nothing fail in another.
-
-    All lanes lead to one queue, whose order is that of the calls.
-    """
-
-    POSTS = "messages and keys that are posted, and what backends ask for"
-    RECEIPTS = "what is noted behind a broadcast"
-    CLIENTS = "keys, devices and replays of clients that connect"
-    DUTIES = "the node's own: schedule, retention"
-
-    @property
-    def share(self) -> int:
-        """How many times the limit may wait here: a row of a receipt is small."""
-        return 10 if self is Lane.RECEIPTS else 1
 
 
 @attrs.define(eq=False)

@@ -3,7 +3,7 @@
 from twisted.internet.defer import Deferred, succeed
 
 from ...rewards.interfaces import Device
-from .batch import Lane
+from ..lanes import Lane
 from .devices import Opened, Opening, numbered, open_device
 from .writer import Writer
 

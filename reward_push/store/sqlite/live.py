@@ -9,8 +9,9 @@ import attrs
 from ...rewards.interfaces import Ended, Reason
 from ...rewards.message import Message, State
 from ...rewards.rooms import rooms_of
+from ..bodies import slot
 from . import counters
-from .records import COLUMNS, Row, read, slot
+from .records import COLUMNS, Row, read
 from .statements import gather_for, write
 
 _ENTER = "INSERT OR IGNORE INTO live_rooms (namespace, room, live_no, seq) VALUES {rows}"

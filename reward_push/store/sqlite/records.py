@@ -1,7 +1,5 @@
 """Messages as rows of the table, and back."""
 
-import hashlib
-import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -10,13 +8,11 @@ from ...rewards.interfaces import Reason
 from ...rewards.message import (
     Audience,
     AudienceKind,
-    Message,
     MessageRecord,
     Receipts,
     State,
-    message_from_json,
-    message_to_json,
 )
+from ..bodies import body_of, compact, message_of, slot
 from .statements import gather_for
 
 COLUMNS = """m.seq, m.live_no, m.state, m.ended_at_ms, m.end_reason, max(m.answered, m.sent),
@@ -43,7 +39,7 @@ def read(columns: Sequence[Any]) -> Row:
     """Make the row of ``COLUMNS``."""
     seq, live_no, state, ended_at_ms, reason, sent, delivered, acked, digest, body = columns
     record = MessageRecord(
-        message=message_from_json(json.loads(body)),
+        message=message_of(body),
         digest=bytes.fromhex(digest),
         state=State(state),
         receipts=Receipts(sent, delivered, acked),
@@ -75,25 +71,13 @@ def values(record: MessageRecord, seq: int, live_no: int | None) -> tuple[Any, .
         slot(message),
         live_no,
         record.receipts.sent,
-        _text(message.to.to_json()),
+        compact(message.to.to_json()),
         record.digest,
-        _text(message_to_json(message)),
+        body_of(message),
     )
-
-
-def slot(message: Message) -> bytes | None:
-    """Return what is equal for messages that replace each other; ``None`` for one that replaces none."""
-    if message.replace is None:
-        return None
-    text = _text([message.namespace, message.to.to_json(), message.replace])
-    return hashlib.sha256(text.encode()).digest()[:16]
 
 
 def streamers_of(audience: Audience) -> tuple[str, ...]:
     """Return the streamers whom an audience names."""
     named = audience.kind in (AudienceKind.STREAMER, AudienceKind.STREAMERS)
     return audience.names if named else ()
-
-
-def _text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -3,13 +3,13 @@
 Many come at once, after a network or a node was away: they share the statements, and the messages.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ...rewards.interfaces import Missed, OwedRevoke, Reason
-from ...rewards.message import Message, message_from_json
+from ...rewards.message import Message
+from ..bodies import message_of
 from .statements import gather_for, write
 
 _MISSED = """
@@ -127,4 +127,4 @@ def had(
 
 def _messages(connection: sqlite3.Connection, seqs: Iterable[int]) -> dict[int, Message]:
     rows = gather_for(connection, _BODIES, [(seq,) for seq in seqs])
-    return {seq: message_from_json(json.loads(body)) for seq, body in rows}
+    return {seq: message_of(body) for seq, body in rows}

@@ -25,14 +25,15 @@ from ...rewards.interfaces import (
     Receipt,
 )
 from ...rewards.message import MessageRecord, State
+from ..lanes import Lane
 from . import accept, keys, lifecycle, lists, probe, prune, receipts, replay
-from .batch import Lane, Work
+from .batch import Work
 from .database import Database
 from .doorway import Doorway
 from .writer import Writer
 
 MAX_WAITING_ROWS = 10_000
-"""How much may wait for the disk in each lane (:class:`.batch.Lane`), in rows; more fails at once."""
+"""How much may wait for the disk in each lane (:class:`..lanes.Lane`), in rows; more fails at once."""
 
 PRUNED_MESSAGES = 500
 PRUNED_RECEIPTS = 5_000

@@ -11,7 +11,8 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 
 from ...access.interfaces import StoreUnavailable
-from .batch import Lane, Operation, Outcome, Work, run
+from ..lanes import Lane
+from .batch import Operation, Outcome, Work, run
 from .database import Database
 
 STALLED_S = 5.0

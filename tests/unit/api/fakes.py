@@ -22,7 +22,7 @@ from reward_push.access.interfaces import (
 )
 from reward_push.api.resource import build_api
 from reward_push.ops.health import Health
-from reward_push.rewards.interfaces import IPresence, PresentSocket
+from reward_push.rewards.interfaces import IPresence, Present, PresentSocket
 from reward_push.rewards.news import LocalNews
 from reward_push.rewards.publisher import Publisher
 from reward_push.rewards.waiting import Waiting
@@ -115,17 +115,19 @@ class MemoryPresence:
     sockets: dict[str, list[PresentSocket]] = attrs.Factory(dict)
     disconnected: list[tuple[str, Collection[str] | None]] = attrs.Factory(list)
 
-    def sockets_of(self, streamer: str) -> list[PresentSocket]:
-        return list(self.sockets.get(streamer, ()))
+    silent: tuple[str, ...] = ()
 
-    def disconnect(self, streamer: str, namespaces: Collection[str] | None) -> int:
+    def sockets_of(self, streamer: str) -> "Deferred[Present]":
+        return succeed(Present(list(self.sockets.get(streamer, ())), self.silent))
+
+    def disconnect(self, streamer: str, namespaces: Collection[str] | None) -> "Deferred[int]":
         self.disconnected.append((streamer, namespaces))
         found = self.sockets.get(streamer, [])
         left = [
             each for each in found if namespaces is not None and each.namespace not in namespaces
         ]
         self.sockets[streamer] = left
-        return len(found) - len(left)
+        return succeed(len(found) - len(left))
 
 
 @attrs.frozen
@@ -167,9 +169,9 @@ class Api:
             store=self.store,
             flush=self._flush,
             presence=self.presence,
+            nodes=lambda: [self.health.healthcheck().body],
             keys=self.keys,
             health=self.health,
-            node_id="aB3x_9",
             namespaces=NAMESPACES,
             now_ms=lambda: NOW_MS,
         )

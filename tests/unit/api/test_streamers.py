@@ -9,8 +9,8 @@ from .fakes import NOW_MS
 from .test_messages import error
 
 SOCKETS = [
-    PresentSocket("s2", "/dropcodes", "obs", "websocket", 4, NOW_MS + 5, 12.3456),
-    PresentSocket("s1", "/donations", None, "polling", 3, NOW_MS, None),
+    PresentSocket("s2", "/dropcodes", "obs", "websocket", 4, NOW_MS + 5, 12.3456, "aB3x_9"),
+    PresentSocket("s1", "/donations", None, "polling", 3, NOW_MS, None, "aB3x_9"),
 ]
 NAME = "must be 1 to 64 of A-Z a-z 0-9 . _ : -"
 
@@ -54,6 +54,11 @@ def test_an_online_streamer_with_its_sockets_oldest_first(present):
             },
         ],
     }
+
+
+def test_nodes_that_did_not_answer_are_named(present):
+    present.presence.silent = ("n2",)
+    assert present.call("GET", "/v1/streamers/s-42").json["silent_nodes"] == ["n2"]
 
 
 def test_a_streamer_without_sockets_is_offline(api):

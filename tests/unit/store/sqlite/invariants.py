@@ -5,8 +5,9 @@ import sqlite3
 
 from reward_push.rewards.message import message_from_json
 from reward_push.rewards.rooms import rooms_of
+from reward_push.store.bodies import slot
 from reward_push.store.sqlite.devices import IDENTITY_MASK, KEPT
-from reward_push.store.sqlite.records import slot, streamers_of
+from reward_push.store.sqlite.records import streamers_of
 
 
 def check(connection: sqlite3.Connection) -> None:

@@ -5,7 +5,8 @@ import sqlite3
 import pytest
 
 from reward_push.access.interfaces import StoreUnavailable
-from reward_push.store.sqlite.batch import Lane, Operation, run
+from reward_push.store.lanes import Lane
+from reward_push.store.sqlite.batch import Operation, run
 
 
 @pytest.fixture

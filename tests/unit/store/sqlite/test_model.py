@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from reward_push.rewards.interfaces import Level, Receipt
 from reward_push.rewards.message import TO_ALL, Audience, AudienceKind, State
-from reward_push.store.sqlite.batch import Lane
+from reward_push.store.lanes import Lane
 from reward_push.store.sqlite.store import SQLiteStore
 
 from .invariants import check

@@ -12,7 +12,7 @@ from reward_push.access.key_text import new_key
 from reward_push.rewards.interfaces import Kept
 from reward_push.rewards.message import State
 from reward_push.store.errors import StoreError
-from reward_push.store.sqlite.batch import Lane
+from reward_push.store.lanes import Lane
 from reward_push.store.sqlite.store import PRUNED_MESSAGES, SQLiteStore, open_store
 
 from .samples import Inbox, record

@@ -7,7 +7,7 @@ import pytest
 from twisted.internet.defer import CancelledError
 
 from reward_push.access.interfaces import StoreUnavailable
-from reward_push.store.sqlite.batch import Lane
+from reward_push.store.lanes import Lane
 from reward_push.store.sqlite.database import MEMORY, Database
 from reward_push.store.sqlite.writer import Writer
 

@@ -1,0 +1,67 @@
+"""What a node stands on: its store, its clock, and the others there are, if any.
+
+The rest of a node is the same on its own (:mod:`.alone`) and among others (:mod:`.together`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
+
+from .access.keys import KeyRing
+from .audience import Audience
+from .engineio.registry import Registry
+from .presence import HerePresence
+from .replay import Replay
+from .rewards.interfaces import INews
+from .rewards.news import LocalNews
+from .socketio.server import Server
+
+
+@attrs.frozen
+class Parts:
+    """The parts of a node that others' doings reach."""
+
+    server: Server
+    registry: Registry
+    replay: Replay
+    audience: Audience
+    keys: KeyRing
+    here: HerePresence
+    health: Callable[[], Mapping[str, Any]]
+    """What ``/healthcheck`` says now."""
+
+
+class IStanding(Interface):
+    """Made first; given the node's :class:`Parts` by :meth:`join`; started first and stopped last."""
+
+    store = Attribute("An ``IMessageStore`` and ``IKeyStore``.")
+    now_ms = Attribute("The store's clock: ``() -> int``, epoch milliseconds.")
+    ask_every_s = Attribute("See :class:`.rewards.scheduler.Scheduler`.")
+    missed_grace_ms = Attribute("See :class:`.rewards.scheduler.Scheduler`.")
+    drain_s = Attribute("How long clients are moved away at a stop, in seconds; 0: at once.")
+    troubles = Attribute("What to watch for ``/readyz``: a list of ``() -> str | None``.")
+    presence = Attribute("An ``IPresence``; once joined.")
+
+    def news(local: LocalNews) -> INews:
+        """Return whom to tell what the store has done; ``local`` applies news to this node's sockets."""
+
+    def hears(socket: Any) -> "Deferred[None]":
+        """See :class:`.replay.Replay`."""
+
+    def left(socket: Any) -> None:
+        """A socket for which :meth:`hears` was called is gone."""
+
+    def join(parts: Parts) -> None:
+        """Take the rest of the node."""
+
+    def nodes() -> Sequence[Mapping[str, Any]]:
+        """List the nodes alive, as ``GET /v1/nodes`` shows them."""
+
+    def start() -> None:
+        """Open the store. Raises ``StartError``."""
+
+    def stop() -> "Deferred[None]":
+        """Close the store; fire when all that was accepted is in it."""

@@ -1,0 +1,324 @@
+"""News come in, in order and once; what was not heard is made up for; a dead link is noticed."""
+
+from typing import Any
+
+import attrs
+import pytest
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from zope.interface.verify import verifyObject
+
+from reward_push.access.interfaces import StoreUnavailable
+from reward_push.cluster.backplane import RETRY_S, Backplane, ToldByStore
+from reward_push.cluster.canary import EVERY_S, LATE_S
+from reward_push.cluster.channels import Channels
+from reward_push.cluster.envelope import Canary, EndedNews, KeyNews, LiveNews, encode
+from reward_push.cluster.healing import Healer
+from reward_push.cluster.history import BecameLive, History
+from reward_push.cluster.interfaces import ILocalNews, INewsStore, ISubscriber
+from reward_push.cluster.peers import Peers
+from reward_push.rewards.interfaces import INews, Reason, TakenBack
+
+from ..store.sqlite.samples import record
+from .fakes import FakeNewsStore, FakeSubscriber, RecordingNode
+
+
+@attrs.frozen(eq=False)
+class Socket:
+    """A connected socket, as far as healing looks at it."""
+
+    name: str
+    rooms: tuple[str, ...]
+    connected: bool = True
+
+
+class Node:
+    """A backplane on recording ends."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.subscriber: Any = FakeSubscriber()
+        self.store: Any = FakeNewsStore()
+        self.local: Any = RecordingNode()
+        self.sockets: list[Any] = []
+        self.healed: list[str] = []
+        self.healing: list[Any] = []
+        self.checked = 0
+        channels = Channels("rp:")
+        healer = Healer(
+            self.store,
+            self.local,
+            lambda namespace, rooms: [s for s in self.sockets if set(s.rooms) & set(rooms)],
+            self._heal,
+            self._everything,
+        )
+        peers = Peers("n1", channels, self.store, list, self.clock)
+        self.backplane = Backplane(
+            "n1", channels, self.subscriber, self.store, self.local, healer, peers, self.clock
+        )
+        self.backplane.start()
+
+    def _heal(self, socket: Any) -> "Deferred[None]":
+        self.healed.append(socket.name)
+        return self.healing.pop(0) if self.healing else succeed(None)
+
+    def _everything(self) -> "Deferred[Any]":
+        self.checked += 1
+        return succeed(self.sockets)
+
+    def hear(self, *news: Any) -> None:
+        for each in news:
+            self.backplane.received(encode(each))
+
+    def listen(self, no: int = 10) -> "Node":
+        """The subscriber is ready, and the first canary is back."""
+        self.backplane.ready()
+        self.hear(Canary(no))
+        return self
+
+
+def live(no: int, message_id: str, due: bool = False, *superseded: TakenBack) -> LiveNews:
+    return LiveNews(no, due, record(message_id).message, superseded)
+
+
+def taken(message_id: str) -> TakenBack:
+    return TakenBack(message_id, "/dropcodes", ("streamer:s-42",), Reason.CANCELLED, (1,))
+
+
+def ended(no: int, message_id: str) -> EndedNews:
+    return EndedNews(no, taken(message_id))
+
+
+def became(no: int, *rooms: str) -> BecameLive:
+    return BecameLive(no, f"m{no}", "/dropcodes", rooms)
+
+
+def page(*news: Any, complete: bool = True, more_after: int | None = None) -> History:
+    return History(news, complete=complete, more_after=more_after)
+
+
+@pytest.fixture
+def node() -> Node:
+    return Node()
+
+
+def test_the_ends_keep_their_interfaces(node: Node) -> None:
+    verifyObject(ISubscriber, node.subscriber)
+    verifyObject(INewsStore, node.store)
+    verifyObject(ILocalNews, node.local)
+    verifyObject(INews, ToldByStore())
+
+
+def test_news_reach_the_node_in_order(node: Node) -> None:
+    node.listen()
+    old = taken("old")
+    node.hear(
+        live(11, "a"),
+        live(12, "b", True, old),
+        live(13, "c", False, old),
+        ended(14, "a"),
+        KeyNews(15, "k"),
+    )
+    assert node.local.log == ["live a", "due b -old", "live c", "ended old", "ended a", "key k"]
+
+
+def test_news_that_come_twice_are_taken_once(node: Node) -> None:
+    node.listen()
+    node.hear(live(11, "a"), live(11, "a"))
+    assert node.local.log == ["live a"]
+
+
+def test_a_node_listens_to_what_is_for_it_and_for_its_sockets(node: Node) -> None:
+    assert node.subscriber.channels == {"rp:nodes", "rp:node:n1"}
+    socket: Any = attrs.make_class("S", ["namespace", "rooms"])(
+        attrs.make_class("N", ["name"])("/a"), ("all", "streamer:s", "group:eu")
+    )
+    heard: list[Any] = []
+    node.backplane.hears(socket).addBoth(heard.append)
+    assert heard == [None]
+    assert node.subscriber.channels >= {
+        "rp:ns:/a",
+        "rp:room:/a|streamer:s",
+        "rp:room:/a|group:eu",
+    }
+    assert len(node.backplane) == 5
+    node.backplane.left(socket)
+    node.clock.advance(60)
+    assert len(node.backplane) == 2
+
+
+@pytest.mark.parametrize("text", ["", "{}", "null", '{"kind":"live"}', '{"kind":"x","no":1}'])
+def test_what_is_no_news_is_passed_over(node: Node, text: str) -> None:
+    node.listen()
+    node.backplane.received(text)
+    node.hear(live(11, "a"))
+    assert node.local.log == ["live a"]
+
+
+def test_a_fault_of_ours_does_not_make_the_node_deaf(
+    node: Node, logged_failures: list[str]
+) -> None:
+    node.listen()
+    node.local.breaks_on = "a"
+    node.hear(live(11, "a"), live(12, "b"))
+    assert node.local.log == ["live b"]
+    assert logged_failures == ["broken"]
+
+
+# The canary.
+
+
+def test_a_node_is_in_trouble_until_it_hears_itself(node: Node) -> None:
+    assert "not subscribed" in str(node.backplane.trouble())
+    assert node.backplane.canary_age_s() is None
+    node.listen()
+    assert node.backplane.trouble() is None
+    assert node.store.canaries == ["n1"]
+
+
+def test_a_canary_is_sent_every_second(node: Node) -> None:
+    node.listen()
+    for n in range(10):
+        node.clock.advance(EVERY_S)
+        node.hear(Canary(11 + n))
+    assert len(node.store.canaries) == 11
+    assert node.subscriber.dropped == 0
+
+
+def test_a_dead_link_is_dropped_when_the_canary_does_not_come(node: Node) -> None:
+    node.listen()
+    for _ in range(3):
+        node.clock.advance(EVERY_S)
+    assert "late" in str(node.backplane.trouble())
+    for _ in range(int(LATE_S)):
+        node.clock.advance(EVERY_S)
+    assert node.subscriber.dropped >= 1
+    node.backplane.lost()
+    assert "not subscribed" in str(node.backplane.trouble())
+
+
+# Catching up.
+
+
+def deafened(node: Node) -> Node:
+    """It has heard everything up to 12, then lost the link, and has it again."""
+    node.listen(10)
+    node.hear(live(11, "a"), Canary(12), live(13, "b"))
+    node.backplane.lost()
+    node.local.log.clear()
+    node.backplane.ready()
+    return node
+
+
+def test_what_was_missed_is_made_up_for(node: Node) -> None:
+    deafened(node)
+    node.sockets = [Socket("s", ("streamer:s-42",)), Socket("t", ("streamer:t",))]
+    node.store.pages = [
+        page(became(14, "streamer:s-42"), ended(15, "a"), more_after=15),
+        page(KeyNews(16, "k")),
+    ]
+    assert node.store.asked == []
+    node.hear(Canary(20))
+    assert [after for after, _ in node.store.asked] == [12, 15]
+    assert node.healed == ["s"]
+    assert node.local.log == ["ended a", "key k"]
+    assert node.backplane.heals == 1
+    node.clock.advance(EVERY_S)
+    node.hear(Canary(30))
+    assert len(node.store.asked) == 2
+
+
+def test_a_socket_in_several_rooms_is_healed_once_and_who_has_gone_is_not(node: Node) -> None:
+    deafened(node)
+    node.sockets = [Socket("s", ("a", "b")), Socket("gone", ("a",), connected=False)]
+    node.store.pages = [page(became(14, "a"), became(15, "b"), became(16, "a", "b"))]
+    node.hear(Canary(20))
+    assert node.healed == ["s"]
+
+
+def test_what_was_heard_before_or_after_the_gap_is_not_taken_from_the_store(node: Node) -> None:
+    deafened(node)
+    node.sockets = [Socket("s", ("a",))]
+    node.hear(live(19, "on the new link"))
+    node.store.pages = [page(became(13, "a"), became(19, "a"), became(21, "a"), ended(22, "x"))]
+    node.hear(Canary(20))
+    assert node.healed == []
+    node.hear(live(21, "c"), ended(22, "x"))
+    assert node.local.log == ["live on the new link", "live c", "ended x"]
+
+
+def test_when_nobody_knows_what_was_missed_everything_is_healed(node: Node) -> None:
+    deafened(node)
+    node.sockets = [Socket("s", ("a",)), Socket("t", ("b",))]
+    node.store.pages = [page(complete=False)]
+    node.hear(Canary(20))
+    assert sorted(node.healed) == ["s", "t"]
+    assert node.checked == 1
+
+
+def test_a_store_that_is_away_is_asked_again(node: Node) -> None:
+    deafened(node)
+    node.store.away = True
+    node.hear(Canary(20))
+    node.hear(Canary(21))
+    assert len(node.store.asked) == 1
+    node.store.away = False
+    node.sockets = [Socket("s", ("a",))]
+    node.store.pages = [page(became(14, "a"))]
+    node.clock.advance(RETRY_S)
+    assert node.healed == ["s"]
+    assert [after for after, _ in node.store.asked] == [12, 12]
+
+
+def test_a_socket_that_could_not_be_healed_is_healed_again(node: Node) -> None:
+    deafened(node)
+    node.sockets = [Socket("s", ("a",))]
+    node.healing = [fail(StoreUnavailable("away"))]
+    node.store.pages = [page(became(14, "a")), page(became(14, "a"))]
+    node.hear(Canary(20))
+    node.clock.advance(RETRY_S)
+    assert node.healed == ["s", "s"]
+
+
+def test_a_link_lost_while_catching_up_begins_anew_from_where_it_was(node: Node) -> None:
+    deafened(node)
+    first: Deferred[History] = Deferred()
+    node.store.pages = [first]
+    node.hear(Canary(20))
+    node.backplane.lost()
+    node.backplane.ready()
+    node.sockets = [Socket("s", ("a",))]
+    node.store.pages = [page(became(14, "a"))]
+    node.hear(Canary(25))
+    assert node.healed == ["s"]
+    first.callback(page())
+    node.clock.advance(EVERY_S)
+    node.hear(Canary(30))
+    assert [after for after, _ in node.store.asked] == [12, 12]
+
+
+def test_a_stopped_backplane_leaves_nothing_behind(node: Node) -> None:
+    deafened(node)
+    node.store.away = True
+    node.hear(Canary(20))
+    node.backplane.stop()
+    assert node.clock.getDelayedCalls() == []
+
+
+def test_a_fault_while_catching_up_is_logged_and_tried_again(
+    node: Node, logged_failures: list[str]
+) -> None:
+    deafened(node)
+    node.local.breaks_on = "x"
+    node.store.pages = [page(ended(14, "x"))]
+    node.hear(Canary(20))
+    assert logged_failures == ["broken"]
+    node.clock.advance(RETRY_S)
+    assert node.backplane.heals == 2
+
+
+def test_the_store_has_told_everybody() -> None:
+    told = ToldByStore()
+    assert told.live(record("m").message) == 0
+    told.due([])
+    told.ended([])
