@@ -14,7 +14,9 @@ from twisted.internet.error import CannotListenError
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
+from .access.key_set_file import CHECK_S, KeySetFile
 from .access.keys import KeyRing
+from .access.tokens import Tokens
 from .access.usage import FLUSH_S
 from .alone import Alone
 from .api.errors import too_large_body
@@ -33,7 +35,7 @@ from .rewards.publisher import Publisher
 from .rewards.receipts import ReceiptBuffer
 from .rewards.scheduler import CLAIM_AHEAD_MS, Scheduler
 from .rewards.waiting import Waiting
-from .settings.model import HttpSettings, Settings
+from .settings.model import HttpSettings, Settings, TokenSettings
 from .signals import on_second_stop
 from .socketio.decoder import Decoder, Limits
 from .socketio.server import Server
@@ -62,7 +64,8 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     reactor.seconds = time.monotonic
     standing = _standing(settings, reactor)
     store, now_ms = standing.store, standing.now_ms
-    keys = KeyRing(store, now_ms, settings.backend_key)
+    upkeep = Upkeep(reactor)
+    keys = KeyRing(store, now_ms, settings.backend_key, _tokens(settings.tokens, now_ms, upkeep))
 
     engine = settings.engine
     wheel = Wheel(reactor, tick_for(engine.ping_interval_s, engine.ping_timeout_s))
@@ -131,7 +134,6 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         body_timeout_s=http.body_timeout_s,
     )
     site = build_site(root, options, root, reactor)
-    upkeep = Upkeep(reactor)
     upkeep.every(FLUSH_S, lambda: keys.usage.flush(audience.keys_in_use()), at_stop=True)
     node = Node(
         *(standing, scheduler, waiting, receipts, registry, resource, health, wheel, upkeep),
@@ -146,6 +148,19 @@ def build_node(settings: Settings, reactor: Any) -> IService:
 def _standing(settings: Settings, reactor: Any) -> IStanding:
     standing: IStanding = Alone(settings, reactor)
     return standing
+
+
+def _tokens(
+    settings: TokenSettings | None, now_ms: Callable[[], int], upkeep: Upkeep
+) -> Tokens | None:
+    """Return what verifies signed tokens, if any are accepted; its keys are kept up to date."""
+    if settings is None:
+        return None
+    tokens = Tokens(settings.keys, now_ms, leeway_s=settings.leeway_s)
+    if settings.jwks_path is not None:
+        file = KeySetFile(settings.jwks_path, settings.algorithm, settings.keys, tokens)
+        upkeep.every(CHECK_S, file.check)
+    return tokens
 
 
 class Node(MultiService):

@@ -54,9 +54,11 @@ LAYERS: dict[str, set[str]] = {
     "alone": {"*"},
     "together": {"*"},
     "holders": {"socketio"},
+    "key_end": {"engineio.interfaces", "socketio", "access"},
+    "renewal": {"socketio", "access", "key_end"},
     "audience": {
         *("engineio.errors", "engineio.interfaces", "socketio", "access", "rewards"),
-        *("replay", "holders"),
+        *("replay", "holders", "key_end", "renewal"),
     },
     "settings": {"engineio.options", "errors", "access.token_keys", "access.key_set_file"},
     "first_keys": {"access", "errors", "settings"},

@@ -12,7 +12,8 @@ MAX_BYTES = 1 << 18
 CHECK_S = 10.0
 """How often it is looked at."""
 
-Stamp = tuple[int, int, int]
+Stamp = tuple[int, ...]
+_NEVER: Stamp = ()
 
 
 def read_key_set(path: str, algorithm: Algorithm | None) -> TokenKeys:
@@ -37,12 +38,15 @@ class KeySetFile:
 
     _log = Logger()
 
-    def __init__(self, path: str, algorithm: Algorithm | None, tokens: Tokens) -> None:
-        """``path`` has been read already: only later changes count."""
+    def __init__(
+        self, path: str, algorithm: Algorithm | None, keys: TokenKeys, tokens: Tokens
+    ) -> None:
+        """``keys`` are those that were read from ``path`` at the start, and that ``tokens`` uses."""
         self._path = os.path.abspath(path)
         self._algorithm = algorithm
+        self._keys = keys
         self._tokens = tokens
-        self._seen = _stamp(self._path)
+        self._seen: Stamp | None = _NEVER
 
     def check(self) -> None:
         """Read the file if it has changed; to be called every :data:`CHECK_S`. Never raises."""
@@ -60,6 +64,9 @@ class KeySetFile:
                 reason=reason,
             )
             return
+        if keys == self._keys:
+            return
+        self._keys = keys
         self._tokens.replace_keys(keys)
         self._log.info("jwt_jwks: the keys in {path} are in use", path=self._path)
 
@@ -69,4 +76,4 @@ def _stamp(path: str) -> Stamp | None:
         found = os.stat(path)
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino

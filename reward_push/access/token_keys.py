@@ -160,7 +160,8 @@ def _of_jwk(jwk: dict[str, Any], algorithm: Algorithm | None, named: str) -> Tok
     if stated is not None and algorithm is not None and stated != algorithm:
         return None
     try:
-        key = PyJWK(jwk).key
+        # PyJWT guesses the algorithm of all kinds but Ed448.
+        key = PyJWK(jwk, "EdDSA" if jwk.get("kty") == "OKP" else None).key
     except (PyJWTError, NotImplementedError, TypeError, ValueError, AttributeError):
         raise ValueError(f"{named}: is no key that can be read") from None
     wanted = algorithm if stated is None else Algorithm(stated)
