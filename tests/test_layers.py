@@ -32,6 +32,7 @@ LAYERS: dict[str, set[str]] = {
     },
     "socketio": {"engineio"},
     "transports": {"engineio", "access"},
+    "cluster.emitters": {"rewards", "engineio.outgoing", "socketio", "cluster"},
     "cluster": {"rewards", "access", "errors", "engineio", "transports"},
     # Values that the store's scripts share with the nodes: these know no network.
     "cluster.interfaces": {"rewards", "cluster.history"},

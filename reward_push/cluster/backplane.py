@@ -117,6 +117,9 @@ class Backplane:
         """The subscriber has lost its connection."""
         self._connection += 1
         self._hearing = self._healing = False
+        if self._since:
+            # The news of one step share a number: of the last one a part may be missing.
+            self._since.discard(max(self._since))
         self._canary.stop()
         if self._retry is not None:
             self._retry.cancel()
@@ -145,7 +148,7 @@ class Backplane:
 
     # News.
 
-    def received(self, text: str) -> None:
+    def received(self, text: str | bytes) -> None:
         """Something was published on a channel that is listened to."""
         try:
             news = decode(text)
@@ -161,9 +164,8 @@ class Backplane:
                 case Answer():
                     self._peers.answered(news)
                 case _:
-                    if news.no not in self._since:
-                        self._since.add(news.no)
-                        self._apply(news)
+                    self._since.add(news.no)
+                    self._apply(news)
         except Exception:  # A fault of ours must not make this node deaf.
             self._log.failure("news could not be applied")
 

@@ -15,6 +15,14 @@ from .session import Session
 SECRET_BYTES = 16
 """Random bytes in a sid. It is all that a later request needs to show, so it must not be guessed."""
 
+SECRET_CHARACTERS = len(secrets.token_urlsafe(SECRET_BYTES))
+"""How many characters they are at the end of a sid."""
+
+
+def node_tag_of(sid: str) -> str:
+    """Return the tag of the node that has opened the session ``sid``; empty where there is none."""
+    return sid[:-SECRET_CHARACTERS]
+
 
 @implementer(ISessions)
 class Registry:

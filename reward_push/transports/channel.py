@@ -18,6 +18,7 @@ from .deadline import Deadline
 from .errors import error_body, reason_phrase
 from .interfaces import IUpload
 from .linger import linger
+from .request import peer_of
 from .sockets import set_protocol
 
 if TYPE_CHECKING:
@@ -104,8 +105,9 @@ class EdgeChannel(HTTPChannel):
         super().allHeadersReceived()
         self._phase = Phase.BODY
         if self.length is None or self.length > len(self._buffer):
+            request = self.requests[-1]
             self._upload = self.site.policy.receiving(
-                self._command, self._path, self.requests[-1].requestHeaders, self._drop
+                self._command, self._path, request.requestHeaders, self._drop, peer_of(request)
             )
 
     def allContentReceived(self) -> None:

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 CODES = {
     HTTPStatus.BAD_REQUEST: "invalid_request",
+    HTTPStatus.FORBIDDEN: "forbidden",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.REQUEST_TIMEOUT: "timeout",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",

@@ -1,6 +1,7 @@
 """The seam between the HTTP edge and those who know what a request is for."""
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.web.http_headers import Headers
 from zope.interface import Interface
@@ -23,11 +24,11 @@ class IBodyPolicy(Interface):
         """Return the largest body accepted, in bytes; 0: no limit. ``uri`` has its query."""
 
     def receiving(
-        method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]
+        method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None], peer: str
     ) -> IUpload | None:
         """A request's head is here, its body has yet to come; return who wants to know how that ends.
 
-        Not called for a body that came along with the head. Until it is told the end, the upload
+        ``peer`` is the address at the connection's other end, empty where there is none. Not called for a body that came along with the head. Until it is told the end, the upload
         may call ``drop()`` to cut the request's connection.
         """
 
@@ -39,3 +40,32 @@ class IBodyPolicy(Interface):
         Called once for a body over the limit, with the request's headers. The answer is JSON unless
         the headers returned say something else.
         """
+
+
+class IForeignSessions(Interface):
+    """What becomes of requests whose session is not on this node. Each is asked before all else.
+
+    ``sid`` is unknown here; what a request would be allowed to do is decided where it is known.
+    """
+
+    def relay(request: Any, sid: str) -> int | None:
+        """Answer ``request`` in the name of the node that has the session, and return ``NOT_DONE_YET``.
+
+        ``None``: the sid names no other node.
+        """
+
+    def receiving(
+        method: bytes,
+        uri: bytes,
+        headers: Headers,
+        drop: Callable[[], None],
+        peer: str,
+        sid: str,
+    ) -> IUpload | None:
+        """A request's body has yet to come: see :meth:`IBodyPolicy.receiving`.
+
+        Its end is told before :meth:`relay` is called for the request with the same ``headers``.
+        """
+
+    def too_large(method: bytes, uri: bytes, headers: Headers, sid: str) -> None:
+        """A request has been refused: its client sends more than it may."""

@@ -115,3 +115,8 @@ class EdgeRequest(Request):
         self.responseHeaders.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
         self.write(body)
         self.finish()
+
+
+def peer_of(request: Request) -> str:
+    """Return the address at the other end of a request's connection; empty where it has none."""
+    return getattr(request.getClientAddress(), "host", "") or ""

@@ -6,7 +6,7 @@ comes before all of them, so that a page can read the refusal, too.
 
 import hmac
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.web.http_headers import Headers
 from twisted.web.resource import Resource
@@ -21,10 +21,10 @@ from ..engineio.revision import negotiate
 from ..engineio.session import Session
 from .cors import Origins, answer_preflight, is_legal, origin_of
 from .handshake import wants_websocket
-from .interfaces import IBodyPolicy, IUpload
+from .interfaces import IBodyPolicy, IForeignSessions, IUpload
 from .polling import PollingTransport
 from .refusals import refuse
-from .request import EdgeRequest
+from .request import EdgeRequest, peer_of
 from .websocket import WebSocketAcceptor
 
 
@@ -34,11 +34,22 @@ class EngineResource(Resource):
 
     isLeaf = True  # noqa: N815  (twisted.web)
 
-    def __init__(self, registry: Registry, websockets: WebSocketAcceptor, origins: Origins) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        websockets: WebSocketAcceptor,
+        origins: Origins,
+        *,
+        foreign: IForeignSessions | None = None,
+        opens: bool = True,
+    ) -> None:
+        """``foreign``: who serves the sessions of other nodes. ``opens``: whether new ones are opened."""
         super().__init__()
         self._registry = registry
         self._websockets = websockets
         self._origins = origins
+        self._foreign = foreign
+        self._opens = opens
         self.draining = False
         """Whether handshakes are refused, 503: the node stops. Sessions go on as long as they may."""
 
@@ -55,10 +66,14 @@ class EngineResource(Resource):
         return self._registry.options.max_payload_bytes
 
     def receiving(
-        self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]
+        self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None], peer: str
     ) -> IUpload | None:
         """See :class:`.interfaces.IBodyPolicy`."""
-        transport = self._polling_of(uri, headers) if method == b"POST" else None
+        if method != b"POST":
+            return None
+        transport = self._polling_of(uri, headers)
+        if isinstance(transport, _Foreign):
+            return transport.foreign.receiving(method, uri, headers, drop, peer, transport.sid)
         return None if transport is None else transport.receiving(drop)
 
     def refuse(
@@ -66,7 +81,9 @@ class EngineResource(Resource):
     ) -> tuple[list[tuple[bytes, bytes]], bytes]:
         """See :class:`.interfaces.IBodyPolicy`. A client that sends too much loses its session."""
         transport = self._polling_of(uri, headers)
-        if transport is not None:
+        if isinstance(transport, _Foreign):
+            transport.foreign.too_large(method, uri, headers, transport.sid)
+        elif transport is not None:
             transport.break_off()
         answer = Headers({b"Content-Type": [b"text/plain"]})
         self._origins.annotate(headers, answer)
@@ -74,16 +91,18 @@ class EngineResource(Resource):
             (name, value) for name, values in answer.getAllRawHeaders() for value in values
         ], b""
 
-    def _polling_of(self, uri: bytes, headers: Headers) -> PollingTransport | None:
+    def _polling_of(self, uri: bytes, headers: Headers) -> "PollingTransport | _Foreign | None":
         """Return whose polling a request that has not been rendered is for."""
         try:
             query = parse_query(uri.partition(b"?")[2])
         except DecodeError:
             return None
         session = self._find(query, headers)
-        if not isinstance(session, Session) or query.transport != "polling":
+        if query.transport != "polling":
             return None
-        return _polling(session)
+        if isinstance(session, _Foreign):
+            return session
+        return _polling(session) if isinstance(session, Session) else None
 
     def _route(self, request: EdgeRequest) -> int | bytes | Refusal:
         try:
@@ -93,13 +112,16 @@ class EngineResource(Resource):
         session = self._find(query, request.requestHeaders)
         if isinstance(session, Refusal):
             return session
+        if isinstance(session, _Foreign):
+            done = session.foreign.relay(request, session.sid)
+            return Refusal.SESSION_UNKNOWN if done is None else done
         if session is None:
             return self._handshake(request, query)
         if query.transport == "websocket":
             return self._upgrade(request, session)
         return self._poll(request, session)
 
-    def _find(self, query: Query, headers: Headers) -> Session | Refusal | None:
+    def _find(self, query: Query, headers: Headers) -> "Session | _Foreign | Refusal | None":
         """Return the session a request is for; ``None``: it wants a new one."""
         if query.transport not in self._registry.options.transports:
             return Refusal.TRANSPORT_UNKNOWN
@@ -112,12 +134,15 @@ class EngineResource(Resource):
             return None
         session = self._registry.get(query.sid)
         if session is None:
-            return Refusal.SESSION_UNKNOWN
+            foreign = self._foreign
+            return Refusal.SESSION_UNKNOWN if foreign is None else _Foreign(foreign, query.sid)
         if not _same_key(headers, query, session.handshake):
             return Refusal.FORBIDDEN
         return session
 
     def _handshake(self, request: EdgeRequest, query: Query) -> int | bytes | Refusal:
+        if not self._opens:
+            return Refusal.BAD_REQUEST
         if request.method != b"GET":
             return Refusal.BAD_HANDSHAKE_METHOD
         if self.draining:
@@ -132,7 +157,7 @@ class EngineResource(Resource):
         revision = negotiate(query.eio, self._registry.options)
         if isinstance(revision, Refusal):
             return revision
-        opening = Opening(query.params, _authorization(request.requestHeaders), _address(request))
+        opening = Opening(query.params, _authorization(request.requestHeaders), peer_of(request))
         session = self._registry.open(revision, opening, base64=query.base64)
         if over_websocket:
             return self._websockets.accept(request, session)
@@ -157,14 +182,17 @@ class EngineResource(Resource):
         return b""
 
 
+class _Foreign(NamedTuple):
+    """A session that is not on this node, and who can say where it is."""
+
+    foreign: IForeignSessions
+    sid: str
+
+
 def _polling(session: Session) -> PollingTransport | None:
     """Return the session's transport while it polls."""
     transport: Any = session.transport
     return transport if isinstance(transport, PollingTransport) else None
-
-
-def _address(request: EdgeRequest) -> str:
-    return getattr(request.getClientAddress(), "host", "")
 
 
 def _same_key(headers: Headers, query: Query, opening: Opening) -> bool:

@@ -41,10 +41,10 @@ class Root(Resource):
         return self._bodies(uri).limit(method, uri)
 
     def receiving(
-        self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None]
+        self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None], peer: str
     ) -> IUpload | None:
         """See :class:`.interfaces.IBodyPolicy`."""
-        return self._bodies(uri).receiving(method, uri, headers, drop)
+        return self._bodies(uri).receiving(method, uri, headers, drop, peer)
 
     def refuse(
         self, method: bytes, uri: bytes, headers: Headers

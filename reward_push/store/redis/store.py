@@ -4,11 +4,11 @@ Each call is one script, which is one atomic step, and tells all nodes what it h
 docs/redis.md has the keys and their lifetimes.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -35,13 +35,11 @@ from ..lanes import Lane
 from . import keys, records, scripts
 from .doorway import Doorway
 from .line import Argument, Line
+from .steps import all_of, joined, noted, pieces, rows_of
 
 MAX_WAITING_ROWS = 10_000
 """How much may wait for Redis in each lane (:class:`..lanes.Lane`), in rows; more fails at once."""
 
-ROWS_A_STEP = 5_000
-"""A call with more rows than these is cut into several steps, so that no script holds Redis up for long."""
-RECEIPTS_A_STEP = 2_000
 ENDINGS_A_STEP = 200
 """Messages claimed, or ended, in one step at most."""
 OWED_A_STEP = 500
@@ -128,11 +126,7 @@ class RedisStore:
 
     def accept(self, accepted: Sequence[MessageRecord]) -> "Deferred[list[Kept]]":
         """See :class:`IMessageStore`. A very large call is cut: see :class:`RedisStore`."""
-        pieces = list(_pieces(accepted))
-        if len(pieces) == 1:
-            return self._accept(pieces[0])
-        asked = gatherResults([self._accept(each) for each in pieces], consumeErrors=True)
-        return asked.addErrback(_first_failure).addCallback(_joined)
+        return joined([self._accept(each) for each in pieces(accepted)])
 
     def settle(self, message_id: str, sent: int) -> "Deferred[None]":
         """See :class:`IMessageStore`."""
@@ -182,13 +176,12 @@ class RedisStore:
 
     # Devices.
 
-    def note(self, noted: Mapping[str, Sequence[Receipt]]) -> "Deferred[None]":
+    def note(self, receipts: Mapping[str, Sequence[Receipt]]) -> "Deferred[None]":
         """See :class:`IMessageStore`. Very many are cut into steps: see :class:`RedisStore`."""
         asked = [
-            self._run(scripts.NOTE, args, Lane.RECEIPTS, weight) for args, weight in _noted(noted)
+            self._run(scripts.NOTE, args, Lane.RECEIPTS, weight) for args, weight in noted(receipts)
         ]
-        both = gatherResults(asked, consumeErrors=True)
-        return both.addErrback(_first_failure).addCallback(_nothing)
+        return all_of(asked).addCallback(_nothing)
 
     def open_device(
         self, key_id: str, streamer: str, name: str | None, now_ms: int
@@ -220,9 +213,7 @@ class RedisStore:
         while some := list(islice(texts, DEVICES_A_STEP)):
             piece = self._line.command(Lane.CLIENTS, len(some), "HMGET", key, *some)
             asked.append(piece.addCallback(_present, some))
-        return (
-            gatherResults(asked, consumeErrors=True).addErrback(_first_failure).addCallback(_joined)
-        )
+        return joined(asked)
 
     def owed(self, device: int, namespace: str) -> "Deferred[list[OwedRevoke]]":
         """See :class:`IMessageStore`. Very many are read in steps: see :class:`RedisStore`."""
@@ -245,7 +236,10 @@ class RedisStore:
         return self._run(scripts.CANARY, (channel,), Lane.DUTIES).addCallback(self._seen)
 
     def news_since(self, no: int, limit: int) -> "Deferred[History]":
-        """Return what has happened after the piece of news ``no``, ``limit`` pieces at most."""
+        """Return what has happened after the news of that number, ``limit`` pieces and a few at most.
+
+        A page ends with all that happened in one step: that shares a number.
+        """
         asked = self._run(scripts.HISTORY, (no, limit), Lane.CLIENTS)
         return asked.addCallback(records.history_of)
 
@@ -286,7 +280,7 @@ class RedisStore:
         args: list[Argument] = [self._deadline_ms(), retention]
         for record in piece:
             args += records.arguments(record)
-        asked = self._run(scripts.ACCEPT, args, Lane.POSTS, _rows(piece))
+        asked = self._run(scripts.ACCEPT, args, Lane.POSTS, rows_of(piece))
         return asked.addCallback(_in_time).addCallback(lambda it: records.kept_of(piece, it))
 
     def _add_keys(self, stored: Sequence[StoredKey], *, alone: bool) -> "Deferred[int]":
@@ -343,59 +337,6 @@ class RedisStore:
             self._log.failure("the store could not be maintained")
 
 
-def _pieces(accepted: Sequence[MessageRecord]) -> Iterator[Sequence[MessageRecord]]:
-    """Cut ``accepted`` into pieces of ``ROWS_A_STEP``, but for their last record's; at least one."""
-    start = rows = 0
-    for place, record in enumerate(accepted):
-        if rows >= ROWS_A_STEP:
-            yield accepted[start:place]
-            start, rows = place, 0
-        rows += _rows_of(record)
-    yield accepted[start:]
-
-
-def _rows(accepted: Sequence[MessageRecord]) -> int:
-    return sum(map(_rows_of, accepted))
-
-
-def _rows_of(record: MessageRecord) -> int:
-    return len(record.message.to.names) or 1
-
-
-def _noted(noted: Mapping[str, Sequence[Receipt]]) -> Iterator[tuple[list[Argument], int]]:
-    """Cut receipts into steps, at least one: what ``note.lua`` takes, and how many those are."""
-    args: list[Argument] = []
-    count = 0
-    for message_id, receipts in noted.items():
-        rest = iter(receipts)
-        while some := list(islice(rest, RECEIPTS_A_STEP - count)):
-            args += [message_id, len(some)]
-            for device, level, at_ms in some:
-                args += [to_text(device), f"{level:d}{at_ms}"]
-            count += len(some)
-            if count == RECEIPTS_A_STEP:
-                yield args, count
-                args, count = [], 0
-    if args or not any(noted.values()):
-        yield args, count
-
-
-def _present(values: Sequence[str | None], devices: Sequence[str]) -> list[int]:
-    return [
-        from_text(device)
-        for device, value in zip(devices, values, strict=True)
-        if value is not None
-    ]
-
-
-def _joined(parts: Sequence[list[Any]]) -> list[Any]:
-    return [each for part in parts for each in part]
-
-
-def _first_failure(failure: Any) -> Any:
-    return failure.value.subFailure
-
-
 def _in_time(reply: Any) -> Any:
     if reply is None:
         raise StoreUnavailable("Redis was too slow: it was not done any more")
@@ -413,3 +354,11 @@ def _int_or_none(value: str | None) -> int | None:
 
 def _nothing(_: object) -> None:
     return None
+
+
+def _present(values: Sequence[str | None], devices: Sequence[str]) -> list[int]:
+    return [
+        from_text(device)
+        for device, value in zip(devices, values, strict=True)
+        if value is not None
+    ]

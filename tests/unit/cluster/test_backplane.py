@@ -122,10 +122,21 @@ def test_news_reach_the_node_in_order(node: Node) -> None:
     assert node.local.log == ["live a", "due b -old", "live c", "ended old", "ended a", "key k"]
 
 
-def test_news_that_come_twice_are_taken_once(node: Node) -> None:
+def test_all_news_of_one_step_are_taken(node: Node) -> None:
     node.listen()
-    node.hear(live(11, "a"), live(11, "a"))
-    assert node.local.log == ["live a"]
+    node.hear(live(11, "a"), ended(11, "b"))
+    assert node.local.log == ["live a", "ended b"]
+
+
+def test_what_came_last_before_the_link_was_lost_may_be_a_part_and_is_healed(node: Node) -> None:
+    node.listen(10)
+    node.hear(live(12, "a"), live(13, "b"))
+    node.backplane.lost()
+    node.backplane.ready()
+    node.local.log.clear()
+    node.store.pages = [page(ended(12, "x"), ended(13, "y"))]
+    node.hear(Canary(20))
+    assert node.local.log == ["ended y"]
 
 
 def test_a_node_listens_to_what_is_for_it_and_for_its_sockets(node: Node) -> None:
@@ -203,7 +214,7 @@ def test_a_dead_link_is_dropped_when_the_canary_does_not_come(node: Node) -> Non
 def deafened(node: Node) -> Node:
     """It has heard everything up to 12, then lost the link, and has it again."""
     node.listen(10)
-    node.hear(live(11, "a"), Canary(12), live(13, "b"))
+    node.hear(live(11, "a"), Canary(12), live(13, "b"), live(13, "c"), KeyNews(14, "l"))
     node.backplane.lost()
     node.local.log.clear()
     node.backplane.ready()

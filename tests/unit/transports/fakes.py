@@ -109,7 +109,7 @@ class FakePolicy:
         return 0 if uri.startswith(b"/unlimited") else 1000
 
     def receiving(
-        self, method: bytes, uri: bytes, headers: Any, drop: Callable[[], None]
+        self, method: bytes, uri: bytes, headers: Any, drop: Callable[[], None], peer: str
     ) -> FakeUpload:
         self.uploads.append(FakeUpload(uri, drop))
         return self.uploads[-1]

@@ -350,7 +350,7 @@ def test_the_policy_may_name_another_type():
 def test_the_fake_policy_is_a_policy():
     policy = FakePolicy()
     assert verifyObject(IBodyPolicy, policy)
-    assert verifyObject(IUpload, policy.receiving(b"POST", b"/", None, lambda: None))
+    assert verifyObject(IUpload, policy.receiving(b"POST", b"/", None, lambda: None, ""))
 
 
 # Bodies that have yet to come

@@ -57,11 +57,10 @@ end
 local function tell_shown()
     for _, one in ipairs(shown) do
         if not one.replaced then
-            local m, taken_back = one.m, {}
+            local m, no, taken_back = one.m, take_numbers(1), {}
             for _, ended in ipairs(one.taken_back) do
-                taken_back[#taken_back + 1] = ended_text(ended, number_ended(ended))
+                taken_back[#taken_back + 1] = log_ended(ended, no)
             end
-            local no = take_numbers(1)
             if m.state == 'live' then
                 call('ZADD', P .. 'news', no, 'L:' .. m.id)
             end

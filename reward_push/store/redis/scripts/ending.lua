@@ -43,16 +43,16 @@ local function ended_text(ended, no)
         .. ',"devices":' .. devices .. ',"but":' .. but .. '}'
 end
 
-local function number_ended(ended)
-    local no = take_numbers(1)
+-- The text of the news, which can be healed from as well. What happens in one step may share a number.
+local function log_ended(ended, no)
     call('ZADD', P .. 'news', no, 'E:' .. ended.m.id)
-    return no
+    return ended_text(ended, no)
 end
 
 -- Tell everybody. Of what was not due yet nobody has heard.
 local function tell_ended(ended)
     if ended.was ~= 'scheduled' then
-        call('PUBLISH', channel(ended.m), ended_text(ended, number_ended(ended)))
+        call('PUBLISH', channel(ended.m), log_ended(ended, take_numbers(1)))
     end
 end
 

@@ -1,0 +1,23 @@
+"""Why a request that was passed on has no answer."""
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.defer import TimeoutError as TookTooLong
+from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
+from twisted.web.client import RequestGenerationFailed, RequestTransmissionFailed, ResponseFailed
+
+
+class AnswerTooLarge(Exception):
+    """Another node's answer is larger than any that a session gives."""
+
+
+class NotAnAnswer(Exception):
+    """What another node has sent is no answer."""
+
+
+UNREACHABLE = (CancelledError, ConnectError, DNSLookupError, TookTooLong)
+"""The node of a session cannot be reached, or is given up."""
+CUT_OFF = (
+    *(ConnectionClosed, ResponseFailed, RequestTransmissionFailed, RequestGenerationFailed),
+    *(AnswerTooLarge, NotAnAnswer),
+)
+"""It can, but has not answered, or not to the end."""

@@ -1,0 +1,127 @@
+"""How other nodes are reached: where they are, signed heads, connections."""
+
+from ipaddress import ip_address
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.logger import Logger
+from twisted.web.client import URI, Agent, HTTPConnectionPool
+from twisted.web.iweb import IAgentEndpointFactory
+from zope.interface import implementer
+
+from .directory import MAX_MEMBERS, Directory
+from .forwarding import Head
+from .member import Member
+from .signature import CLIENT_HEADER, SIGNATURE_HEADER, Signer
+
+CONNECT_TIMEOUT_S = 1.0
+KEPT_OPEN_S = 60
+"""How long a connection that is not used is kept: less than the other node's listener keeps it."""
+KEPT_OPEN = 512
+"""How many unused connections are kept for each node."""
+TELL_AGAIN_S = 60.0
+"""How often one complaint about one node is repeated in the log."""
+
+
+@implementer(IAgentEndpointFactory)
+class Reach:
+    """Finds nodes and connects to them."""
+
+    _log = Logger()
+
+    def __init__(self, directory: Directory, signer: Signer, reactor: Any) -> None:
+        self._directory = directory
+        self._signer = signer
+        self.clock = reactor
+        self._pool = HTTPConnectionPool(reactor)
+        self._pool.maxPersistentPerHost = KEPT_OPEN
+        self._pool.cachedConnectionTimeout = KEPT_OPEN_S
+        # A poll sent once more would take packets that nobody gets.
+        self._pool.retryAutomatically = False
+        self.agent = Agent.usingEndpointFactory(reactor, self, self._pool)
+        self._told_s: dict[str, float] = {}
+
+    def find(self, node_id: str) -> "Deferred[Member | None]":
+        """Find out where a node is; ``None``: it is not alive."""
+        return self._directory.ask(node_id)
+
+    def sign(self, head: Head, member: Member) -> bool:
+        """Put the signature into ``head``, which goes to ``member``. False: nothing can be signed yet."""
+        signature = self._signer.sign(member.node_id, head.method, head.target, head.client)
+        if signature is None:
+            return False
+        head.headers.setRawHeaders(SIGNATURE_HEADER, [signature])
+        head.headers.setRawHeaders(CLIENT_HEADER, [head.client])
+        return True
+
+    def connect(self, member: Member, factory: IProtocolFactory) -> "Deferred[IProtocol]":
+        """Open a connection to a node for ``factory``'s protocol alone."""
+        return self._endpoint(*split_address(member.address)).connect(factory)
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
+        """See ``IAgentEndpointFactory``."""
+        return self._endpoint(uri.host.decode("ascii").strip("[]"), uri.port)
+
+    def refused_by(self, member: Member) -> None:
+        """A node does not take our requests for another node's: log it."""
+        now_s = self.clock.seconds()
+        if now_s - self._told_s.get(member.node_id, -TELL_AGAIN_S) < TELL_AGAIN_S:
+            return
+        if len(self._told_s) >= MAX_MEMBERS:
+            self._told_s.clear()
+        self._told_s[member.node_id] = now_s
+        self._log.error(
+            "node {node} refuses the requests of this node: is cluster_secret the same on both?",
+            node=member.node_id,
+        )
+
+    def close(self) -> "Deferred[None]":
+        """Close the connections that are not in use."""
+        closed: Deferred[None] = self._pool.closeCachedConnections()
+        return closed
+
+    def _endpoint(self, host: str, port: int) -> IStreamClientEndpoint:
+        kind: Any = HostnameEndpoint
+        try:
+            v6 = ip_address(host).version == 6
+            kind = TCP6ClientEndpoint if v6 else TCP4ClientEndpoint
+        except ValueError:
+            pass
+        return Prompt(kind(self.clock, host, port, timeout=CONNECT_TIMEOUT_S))
+
+
+@implementer(IStreamClientEndpoint)
+class Prompt:
+    """Connections on which nothing waits for the acknowledgement of what went before (TCP_NODELAY).
+
+    The body of a POST often follows its head later.
+    """
+
+    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
+        self._endpoint = endpoint
+
+    def connect(
+        self,
+        protocolFactory: IProtocolFactory,  # noqa: N803
+    ) -> "Deferred[IProtocol]":
+        """See ``IStreamClientEndpoint``."""
+        connected: Deferred[IProtocol] = self._endpoint.connect(protocolFactory)
+        return connected.addCallback(_promptly)
+
+
+def _promptly(protocol: Any) -> Any:
+    protocol.transport.setTcpNoDelay(True)
+    return protocol
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port of ``host:port``, where an IPv6 address is in brackets.
+
+    Raises ``ValueError``.
+    """
+    host, _, port = address.rpartition(":")
+    if not host:
+        raise ValueError(f"{address!r} is not host:port")
+    return host.removeprefix("[").removesuffix("]"), int(port)

@@ -1,0 +1,124 @@
+"""A WebSocket whose session is on another node: its upgrade is passed on, then the connections are spliced."""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+
+from ..transports.request import EdgeRequest
+from .failures import CUT_OFF, UNREACHABLE
+from .forwarding import Answer, Head, set_answer_headers, write_answer
+from .owner import OWNERS, Owner
+from .passage import write_unknown
+from .reach import Reach
+from .signature import REFUSED_HEADER
+from .splice import Splice
+
+
+class UpgradePassage:
+    """The upgrade of one client, and then its connection."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reach: Reach,
+        node_id: str,
+        head: Head,
+        request: EdgeRequest,
+        ended: "Callable[[UpgradePassage], object]",
+    ) -> None:
+        """``ended`` is called once the other node is done with."""
+        self.node_id = node_id
+        self._reach = reach
+        self._head = head
+        self._upgrade = request
+        self._request: EdgeRequest | None = request
+        """While it has no answer and its client is there."""
+        self._ended = ended
+        self._asking: Deferred[Any] | None = None
+        self._splice: Splice | None = None
+
+    def begin(self, timeout_s: float) -> None:
+        """Ask the other node. It has ``timeout_s`` for its answer."""
+        self._upgrade.notifyFinish().addErrback(lambda _: self._left())
+        asking = self._asking = Deferred.fromCoroutine(self._ask())
+        if not asking.called:
+            asking.addTimeout(timeout_s, self._reach.clock)
+        asking.addErrback(self._failed).addCallback(self._told)
+        asking.addErrback(lambda failure: self._log.failure("a relay failed", failure))
+
+    def give_up(self) -> None:
+        """Expect no more of the other node: the client's connection is closed, so that it comes back."""
+        if self._splice is not None:
+            self._splice.close()
+        elif self._asking is not None:
+            self._asking.cancel()
+
+    def _left(self) -> None:
+        self._request = None
+        self.give_up()
+
+    async def _ask(self) -> "tuple[Owner, Answer, bytes] | None":
+        member = await self._reach.find(self.node_id)
+        if member is None or not self._reach.sign(self._head, member):
+            return None
+        owner: Any = await self._reach.connect(member, OWNERS)
+        try:
+            answer, rest = await owner.ask(self._bytes())
+        except BaseException:
+            owner.transport.abortConnection()
+            raise
+        if answer.headers.hasHeader(REFUSED_HEADER):
+            self._reach.refused_by(member)
+            owner.transport.abortConnection()
+            return None
+        return owner, answer, rest
+
+    def _bytes(self) -> bytes:
+        """Return the request as it goes to the other node."""
+        request, head = self._upgrade, self._head
+        lines = [b"%s %s %s" % (head.method, head.target, request.clientproto)]
+        for name, values in head.headers.getAllRawHeaders():
+            lines += [name + b": " + value for value in values]
+        for value in request.requestHeaders.getRawHeaders(b"connection", []):
+            lines.append(b"Connection: " + value)
+        body: bytes = request.content.read()
+        if body:
+            lines.append(b"Content-Length: %d" % len(body))
+        return b"\r\n".join([*lines, b"", body])
+
+    def _failed(self, failure: Failure) -> None:
+        if not failure.check(*UNREACHABLE, *CUT_OFF):
+            self._log.failure("an upgrade could not be passed on", failure)
+
+    def _told(self, told: "tuple[Owner, Answer, bytes] | None") -> None:
+        self._asking = None
+        request, self._request = self._request, None
+        if told is None:
+            self._ended(self)
+            if request is not None:
+                write_unknown(request)
+            return
+        owner, answer, rest = told
+        if request is not None and answer.status == 101:
+            self._join(request, owner, answer.headers, rest)
+            return
+        self._ended(self)
+        owner.transport.abortConnection()
+        if request is not None:
+            write_answer(request, answer)
+
+    def _join(self, request: EdgeRequest, owner: "Owner", headers: Headers, rest: bytes) -> None:
+        splice = self._splice = Splice(self._reach.clock, lambda: self._ended(self))
+        set_answer_headers(request.responseHeaders, headers)
+        lines = [b"HTTP/1.1 101 Switching Protocols", b"Connection: Upgrade"]
+        for name, values in request.responseHeaders.getAllRawHeaders():
+            lines += [name + b": " + value for value in values]
+        transport, early = request.channel.hand_over(splice.client)
+        splice.client.take(transport)
+        splice.owner.take(owner.transport)
+        splice.join(b"\r\n".join(lines) + b"\r\n\r\n" + rest, early)
