@@ -26,7 +26,7 @@ CONNECT_TIMEOUT_S = 2.0
 P = TypeVar("P", RedisProtocol, SubscriberProtocol)
 
 
-class _Once(Factory):  # type: ignore[misc]
+class _Once(Factory):
     """Builds one protocol, without a line in the log."""
 
     noisy = False
