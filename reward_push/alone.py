@@ -88,6 +88,10 @@ class Alone:
             raise StartError(f"store: {error}") from error
         self._maintenance.start(MAINTENANCE_S)
 
+    def ready(self) -> "Deferred[None]":
+        """See :class:`.standing.IStanding`."""
+        return succeed(None)
+
     def leave(self) -> "Deferred[None]":
         """See :class:`.standing.IStanding`."""
         return succeed(None)

@@ -224,8 +224,12 @@ class Node(MultiService):
         self._standing.start()
         super().startService()
         self._noting.start(FLUSH_S, now=False)
-        self._scheduler.start()
+        self._standing.ready().addCallback(self._begin)
         self._health.started()
+
+    def _begin(self, _: None) -> None:
+        if self.running:
+            self._scheduler.start()
 
     def stopService(self) -> "Deferred[None]":
         """Stop in order; fires when all that was accepted is in the store."""

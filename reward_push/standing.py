@@ -78,6 +78,9 @@ class IStanding(Interface):
     def start() -> None:
         """Open the store. Raises ``StartError``."""
 
+    def ready() -> "Deferred[None]":
+        """Fire, once, when the store has been reached for the first time and :attr:`now_ms` is right."""
+
     def leave() -> "Deferred[None]":
         """Serve other nodes no more: this node's clients are gone."""
 

@@ -96,6 +96,8 @@ class Together:
         self._maintenance = LoopingCall(self.store.maintain)
         self._maintenance.clock = reactor
         self._epoch: str | None = None
+        self._ready: Deferred[None] = Deferred()
+        self._entered: Deferred[None] = Deferred()
         self._parts: Parts
 
         password = None if address.credentials is None else address.credentials.password
@@ -180,8 +182,11 @@ class Together:
 
     def start(self) -> None:
         """See :class:`.standing.IStanding`."""
-        self.store.start()
-        self.subscriber.start(self.backplane)
+        self.subscriber.start(
+            lambda _channel, text: self.backplane.received(text),
+            self.backplane.ready,
+            self.backplane.lost,
+        )
         self.link.start()
         self.clock.start()
         self.backplane.start()
@@ -197,6 +202,7 @@ class Together:
         self.directory.located(
             await address_of(self._cluster.advertise, listening, toward, self._reactor)
         )
+        await self._entered
         await self.directory.start()
 
     def leave(self) -> "Deferred[None]":
@@ -206,6 +212,10 @@ class Together:
     async def _leave(self) -> None:
         await self.relay.stop()
         await self._listener.stop()
+
+    def ready(self) -> "Deferred[None]":
+        """See :class:`.standing.IStanding`."""
+        return self._ready
 
     def stop(self) -> "Deferred[None]":
         """See :class:`.standing.IStanding`."""
@@ -225,11 +235,19 @@ class Together:
 
     async def _connected(self) -> None:
         """The link has a new connection, which nobody has used yet."""
+        if self._epoch is None:
+            # Nothing is asked of the store before the time is known.
+            await self.clock.read(anew=True)
+            self.store.start()
         epoch = await self.store.meet(secrets.token_hex(8))
         before, self._epoch = self._epoch, epoch
         if before is None:
             await self._first_keys()
-        elif epoch != before:
+            self._entered.callback(None)
+            self._ready.callback(None)
+            return
+        await self.clock.read(anew=True)
+        if epoch != before:
             await self._restore()
 
     async def _first_keys(self) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.stdio import StandardIO
 from twisted.internet.protocol import Protocol
+from twisted.internet.stdio import StandardIO
 from twisted.web.pages import notFound
 from zope.interface import implementer
 
