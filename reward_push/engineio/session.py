@@ -178,7 +178,7 @@ class Session:
         elif handler is not None:
             kind = packet.type
             if kind is PacketType.MESSAGE:
-                self._heartbeat.alive(self._sessions.wheel.now())
+                self._alive(self._sessions.wheel.now())
                 handler.message(packet.data)
             elif kind is PacketType.PING or kind is PacketType.PONG:
                 self._take_beat(kind)
@@ -213,7 +213,7 @@ class Session:
         if transport is self.transport:
             now = self._sessions.wheel.now()
             self._heartbeat.answered(now)
-            self._heartbeat.alive(now)
+            self._alive(now)
             self._proved()
 
     def transport_broken(self, transport: ITransport, reason: CloseReason) -> None:
@@ -269,6 +269,7 @@ class Session:
             self._ask(transport)
         elif self._heartbeat.may_ping:
             self._ping(self._sessions.wheel.now())
+            self._file_earlier()
 
     # Writing.
 
@@ -299,12 +300,16 @@ class Session:
             self.close(CloseReason.TRANSPORT_ERROR)
             return
         now = self._sessions.wheel.now()
-        self._heartbeat.alive(now)
+        self._alive(now)
         if kind is PacketType.PING:
             self.send(PONG)
         else:
             self._heartbeat.answered(now)
             self._proved()
+
+    def _alive(self, now: float) -> None:
+        self._heartbeat.alive(now)
+        self._file_earlier()
 
     def _beat(self, now: float) -> None:
         """The time for a ping, or for its answer, has come."""
@@ -426,6 +431,11 @@ class Session:
 
     def _advance(self, event: Event) -> None:
         self._state = advance(self._state, event)
+
+    def _file_earlier(self) -> None:
+        """The heartbeat's deadline has moved, perhaps to before what the session was filed for."""
+        if self._heartbeat.at < self.due:
+            self._file()
 
     def _file(self) -> None:
         self.due = min(
