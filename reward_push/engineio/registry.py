@@ -6,6 +6,7 @@ from typing import Any
 
 from zope.interface import implementer
 
+from .counts import SessionCounts
 from .interfaces import ISessionHandler, ISessions, IWheel
 from .options import EngineOptions
 from .proof import Prover
@@ -41,6 +42,7 @@ class Registry:
     ) -> None:
         self.options = options
         self.wheel = wheel
+        self.counts = SessionCounts()
         self.open_handler = open_handler
         self._node_tag = node_tag
         self._prover = Prover(wheel)
