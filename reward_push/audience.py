@@ -6,6 +6,7 @@ several keys come, ``auth`` wins over the header, the header over the query, and
 that ``/`` was joined with on the same connection.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,6 +31,18 @@ from .socketio.socket import Socket
 
 UNAUTHORIZED = "unauthorized"
 FORBIDDEN = "forbidden"
+LATER = "later"
+"""The word for who was sent away to come again: nobody could tell who it is."""
+
+
+@attrs.define
+class JoinCounts:
+    """Who was let in since the start and who was not, for metrics."""
+
+    joined: Counter[str] = attrs.Factory(Counter)
+    """Sockets let in with a key, by namespace."""
+    refused: Counter[tuple[str, str]] = attrs.Factory(Counter)
+    """Those refused, by namespace and the code they were told, or :data:`LATER`."""
 
 
 @attrs.define
@@ -91,6 +104,7 @@ class Audience:
         self._replay = replay
         self._wheel = wheel
         self._now_ms = now_ms
+        self.counts = JoinCounts()
         self.holders = Holders()
         """The connected sockets by key."""
 
@@ -130,6 +144,19 @@ class Audience:
         Raises :class:`ConnectionRefused` only after a definite no, as a stock client then stops;
         :class:`TryLater` when the key cannot be looked up.
         """
+        name = socket.namespace.name
+        try:
+            await self._admit(socket, auth)
+        except ConnectionRefused as refused:
+            self.counts.refused[name, refused.refusal.data["code"]] += 1
+            raise
+        except TryLater:
+            self.counts.refused[name, LATER] += 1
+            raise
+        if socket.user is not None:
+            self.counts.joined[name] += 1
+
+    async def _admit(self, socket: Socket, auth: Mapping[str, Any]) -> None:
         presented = presented_key(socket, auth)
         if presented is None:
             if socket.unasked:
