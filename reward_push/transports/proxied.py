@@ -150,7 +150,7 @@ class ProxiedConnection(ProtocolWrapper):
         return host
 
 
-class ProxiedFactory(WrappingFactory):  # type: ignore[type-arg]
+class ProxiedFactory(WrappingFactory):
     """Makes :class:`ProxiedConnection` of a factory's connections."""
 
     protocol = ProxiedConnection
@@ -164,4 +164,4 @@ class ProxiedFactory(WrappingFactory):  # type: ignore[type-arg]
     ) -> ProxiedConnection | None:
         """Wrap what the wrapped factory makes, if it makes anything."""
         inner: IProtocol | None = self.wrappedFactory.buildProtocol(addr)
-        return None if inner is None else ProxiedConnection(self, inner)
+        return None if inner is None else ProxiedConnection(self, inner)  # type: ignore[arg-type]
