@@ -231,6 +231,12 @@ class Client:
         data = body.encode() if isinstance(body, str) else body
         return request(self.port, "POST", self.target(), [*self.headers, *headers], data)
 
+    def hold_post(self, body: str) -> Connection:
+        """Send a POST without waiting for its answer."""
+        held = Connection(self.port)
+        held.send(request_bytes("POST", self.target(), self.headers, body.encode()))
+        return held
+
     def say(self, *packets: str) -> None:
         """Post packets; they must be taken."""
         joined = packets_of(self.eio, *packets)
