@@ -104,8 +104,30 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         settings.node_id, version=version("reward-push"), connections=lambda: len(registry)
     )
     here = HerePresence(server, wheel, now_ms, settings.node_id)
+    websockets = WebSocketAcceptor(engine, reactor)
+    origins = Origins.of(settings.cors_origins)
+    http = settings.http
+    options = SiteOptions(
+        node_id=settings.node_id,
+        idle_timeout_s=http.idle_timeout_s,
+        header_timeout_s=http.header_timeout_s,
+        body_timeout_s=http.body_timeout_s,
+    )
     standing.join(
-        Parts(server, registry, replay, audience, keys, here, lambda: health.healthcheck().body)
+        Parts(
+            server=server,
+            registry=registry,
+            waiting=waiting,
+            delivery=delivery,
+            replay=replay,
+            audience=audience,
+            keys=keys,
+            here=here,
+            health=lambda: health.healthcheck().body,
+            websockets=websockets,
+            origins=origins,
+            site_options=options,
+        )
     )
     for trouble in (*standing.troubles, scheduler.trouble, receipts.trouble):
         health.watch(trouble)
@@ -122,17 +144,8 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         namespaces=settings.namespaces,
         now_ms=now_ms,
     )
-    resource = EngineResource(
-        registry, WebSocketAcceptor(engine, reactor), Origins.of(settings.cors_origins)
-    )
-    root = Root({settings.path: resource}, api, ApiBodies(settings.http))
-    http = settings.http
-    options = SiteOptions(
-        node_id=settings.node_id,
-        idle_timeout_s=http.idle_timeout_s,
-        header_timeout_s=http.header_timeout_s,
-        body_timeout_s=http.body_timeout_s,
-    )
+    resource = EngineResource(registry, websockets, origins, foreign=standing.foreign)
+    root = Root({settings.path: resource}, api, ApiBodies(http))
     site = build_site(root, options, root, reactor)
     node = Node(
         standing,
@@ -153,7 +166,14 @@ def build_node(settings: Settings, reactor: Any) -> IService:
 
 
 def _standing(settings: Settings, reactor: Any) -> IStanding:
-    standing: IStanding = Alone(settings, reactor)
+    standing: IStanding
+    if settings.cluster is None:
+        standing = Alone(settings, reactor)
+    else:
+        # Imported here: the Redis library installs a reactor.
+        from .together import Together
+
+        standing = Together(settings, settings.cluster, reactor)
     return standing
 
 
@@ -194,6 +214,7 @@ class Node(MultiService):
     def privilegedStartService(self) -> None:
         """Listen. Raises :class:`StartError` when a port cannot be had."""
         try:
+            self._standing.listen()
             super().privilegedStartService()
         except (CannotListenError, OSError, OverflowError) as error:
             raise StartError(f"listen: {error}") from error
@@ -203,8 +224,12 @@ class Node(MultiService):
         self._standing.start()
         super().startService()
         self._noting.start(FLUSH_S, now=False)
-        self._scheduler.start()
+        self._standing.ready().addCallback(self._begin)
         self._health.started()
+
+    def _begin(self, _: None) -> None:
+        if self.running:
+            self._scheduler.start()
 
     def stopService(self) -> "Deferred[None]":
         """Stop in order; fires when all that was accepted is in the store."""
@@ -223,6 +248,7 @@ class Node(MultiService):
         await self._waiting.stop(CLAIM_AHEAD_MS / 1000)
         usage_noted = self._note_usage()  # While it is known which keys are in use.
         await self._mover.move(0)
+        await self._standing.leave()
         await super().stopService()
         if self._noting.running:
             self._noting.stop()

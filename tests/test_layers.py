@@ -44,7 +44,7 @@ LAYERS: dict[str, set[str]] = {
         "cluster.history",
     },
     "api": {"rewards", "access", "ops"},
-    "replay": {"engineio.outgoing", "socketio", "access", "rewards"},
+    "replay": {"engineio.interfaces", "engineio.outgoing", "socketio", "access", "rewards"},
     "presence": {"engineio", "socketio", "rewards", "cluster.peers"},
     "mover": {"engineio"},
     "signals": set(),

@@ -6,7 +6,7 @@ empty, nobody is taken for dead on that account. The last copy stays valid then,
 without Redis.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import attrs
@@ -134,6 +134,10 @@ class Directory:
         self._me = attrs.evolve(self._me, beat=self._me.beat + 1, left=True)
         return self._write().addCallbacks(lambda _: None, self._failed)
 
+    def located(self, address: str) -> None:
+        """Other nodes reach this one at ``address``, ``host:port``; to be known before :meth:`start`."""
+        self._me = attrs.evolve(self._me, address=address, since_ms=self._now_ms())
+
     def on_gone(self, callback: Callable[[str], object]) -> None:
         """Call ``callback(node_id)`` whenever a node that was alive is so no more."""
         self._gone.append(callback)
@@ -152,6 +156,10 @@ class Directory:
         known = self._others.get(node_id)
         return None if known is None else known.member
 
+    def others(self) -> Collection[str]:
+        """Name the other nodes that are alive, as far as is known here."""
+        return self._others.keys()
+
     def ask(self, node_id: str) -> "Deferred[Member | None]":
         """Like :meth:`find`, but ask Redis once more for a node that is not known here.
 
@@ -166,6 +174,10 @@ class Directory:
         return answered.addTimeout(ASK_TIMEOUT_S, self._clock).addCallbacks(
             lambda _: self.find(node_id), _gave_up
         )
+
+    def others(self) -> list[str]:
+        """Name the other nodes that are alive, as far as is known here."""
+        return list(self._others)
 
     def nodes(self) -> list[dict[str, Any]]:
         """Return what ``GET /v1/nodes`` shows: this node and all others alive, by name."""

@@ -20,6 +20,10 @@ from .reach import Reach
 from .signature import REFUSED_HEADER
 
 
+HEAD_SENT_S = 0.1
+"""How long the head of a request takes, once it is written, to leave this process."""
+
+
 @implementer(IUpload)
 class HttpPassage:
     """A poll or a post. Its body may still be under way: then ``drop`` cuts the client's connection."""
@@ -77,10 +81,14 @@ class HttpPassage:
 
     def lost(self) -> None:
         """See :class:`..transports.interfaces.IUpload`: the other node loses its end of it, too."""
-        self._left()
+        self._drop = None
+        if self._body is not None:
+            # Not before it knows that there is something to lose.
+            clock = self._reach.clock
+            self._body.begun.addCallback(lambda _: clock.callLater(HEAD_SENT_S, self.give_up))
 
     def _left(self) -> None:
-        self._client = self._drop = None
+        self._client = None
         self.give_up()
 
     # What the other node does

@@ -3,6 +3,10 @@
 Revision 3: the client pings, the server answers and counts the silence. Revision 4: the server pings
 ``ping_interval_s`` after the last pong and counts the wait for the next. Any valid packet is a sign
 of life.
+
+Nobody can make a client of revision 3 ping in time: browsers let the timers of a hidden page run once a
+minute. It would fall silent for longer than balancers bear. So one whose ping is late is asked by a ping of the
+WebSocket itself, which its browser answers, not its page.
 """
 
 from enum import Enum, auto
@@ -11,6 +15,9 @@ from .options import EngineOptions
 
 LATE_S = 0.1
 """A node later than this with a ping does not take it off the client's time."""
+OVERDUE_S = 5.0
+"""How late a client's own ping may be before it is asked. Less than any balancer's idle timeout allows
+beyond the heartbeat, and nothing that a client in time ever costs."""
 
 
 class Beat(Enum):
@@ -18,6 +25,8 @@ class Beat(Enum):
 
     PING = auto()
     """Send a ping and call :meth:`Heartbeat.pinged`."""
+    ASK = auto()
+    """Ask the client's transport for a sign of life and call :meth:`Heartbeat.overdue`."""
     DEAD = auto()
     """The client did not answer in time."""
 
@@ -44,7 +53,7 @@ class Heartbeat:
         self._awaiting_pong = False
         self.at = now + self._options.ping_interval_s
         if not self._server_pings:
-            self.at += self._options.ping_timeout_s
+            self.at += min(OVERDUE_S, self._options.ping_timeout_s)
 
     def alive(self, now: float) -> None:
         """The client has shown a sign of life."""
@@ -62,6 +71,11 @@ class Heartbeat:
             self._asked_at = None
 
     @property
+    def is_asking(self) -> bool:
+        """Whether something is under way that the client answers at once."""
+        return self._asked_at is not None
+
+    @property
     def may_ping(self) -> bool:
         """Whether it is for the server to ping, and no ping is under way."""
         return self._server_pings and not self._awaiting_pong
@@ -75,6 +89,11 @@ class Heartbeat:
         self.asked(now)
         self.postpone(self.at if 0 <= now - self.at < LATE_S else now)
 
+    def overdue(self) -> None:
+        """The client's own ping is late: what is left of its time begins."""
+        self._awaiting_pong = True
+        self.at += self._options.ping_timeout_s - OVERDUE_S
+
     def postpone(self, now: float) -> None:
         """Wait for a whole time-out from ``now``."""
         self.at = now + self._options.ping_timeout_s
@@ -85,4 +104,8 @@ class Heartbeat:
 
     def due(self) -> Beat:
         """Return what the passed deadline asks for."""
-        return Beat.PING if self.may_ping else Beat.DEAD
+        if self._awaiting_pong:
+            return Beat.DEAD
+        if self._server_pings:
+            return Beat.PING
+        return Beat.ASK if self._options.ping_timeout_s > OVERDUE_S else Beat.DEAD

@@ -211,7 +211,9 @@ class Session:
     def transport_proved(self, transport: ITransport) -> None:
         """See :class:`.interfaces.ISession`."""
         if transport is self.transport:
-            self._heartbeat.answered(self._sessions.wheel.now())
+            now = self._sessions.wheel.now()
+            self._heartbeat.answered(now)
+            self._heartbeat.alive(now)
             self._proved()
 
     def transport_broken(self, transport: ITransport, reason: CloseReason) -> None:
@@ -264,9 +266,7 @@ class Session:
         if transport is None or transport.name == "polling" or not self._outbox.ask():
             return
         if not self.revision.server_pings:
-            self._outbox.mark()
-            self._heartbeat.asked(self._sessions.wheel.now())
-            transport.ping()
+            self._ask(transport)
         elif self._heartbeat.may_ping:
             self._ping(self._sessions.wheel.now())
 
@@ -308,11 +308,16 @@ class Session:
 
     def _beat(self, now: float) -> None:
         """The time for a ping, or for its answer, has come."""
+        beat = self._heartbeat.due()
         if self._state is State.UPGRADING:
             # A ping into the poll now could be lost between the transports. The upgrade starts anew.
             self._heartbeat.postpone(now)
-        elif self._heartbeat.due() is Beat.PING:
+        elif beat is Beat.PING:
             self._ping(now)
+        elif beat is Beat.ASK:
+            self._heartbeat.overdue()
+            if self.transport is not None and self.transport.name != "polling":
+                self._ask(self.transport)
         else:
             # A client that is busy reading what lies before the ping is alive.
             self._heartbeat.extend(self._outbox.moved_at)
@@ -323,6 +328,13 @@ class Session:
         self._heartbeat.pinged(now)
         self._outbox.mark()
         self.send(PING)
+
+    def _ask(self, transport: ITransport) -> None:
+        """Send the transport's own ping, unless one is under way: its answer would prove what came later."""
+        if not self._heartbeat.is_asking:
+            self._outbox.mark()
+            self._heartbeat.asked(self._sessions.wheel.now())
+            transport.ping()
 
     def _end_poll(self, transport: ITransport, now: float) -> None:
         """No poll is held for longer than a ping interval (a balancer would cut it)."""

@@ -293,6 +293,61 @@ def test_revision_3_the_client_pings() -> None:
     assert world.heard == ["opened", CloseReason.PING_TIMEOUT]
 
 
+def test_revision_3_a_websocket_whose_client_pings_late_is_asked_and_kept() -> None:
+    """A hidden page's timers are late, its browser answers: no silence of 35 s, whatever the page does."""
+    world = World("websocket", V3)
+    for asked in range(1, 4):
+        world.wheel.advance(29.9)
+        assert world.transport.pings == asked - 1
+        world.wheel.advance(0.1)
+        assert world.transport.pings == asked
+        world.session.transport_proved(world.transport)
+    world.wheel.advance(44.9)
+    assert world.transport.pings == 4
+    assert not world.gone
+    world.wheel.advance(0.1)
+    assert world.heard == ["opened", CloseReason.PING_TIMEOUT]
+
+
+def test_revision_3_a_client_in_time_is_never_asked() -> None:
+    """It costs nothing."""
+    world = World("websocket", V3)
+    for _ in range(4):
+        world.wheel.advance(25)
+        world.session.received(world.transport, PING)
+    assert world.transport.pings == 0
+
+
+@pytest.mark.parametrize(("transport", "timeout_s"), [("polling", 20), ("websocket", 5)])
+def test_revision_3_is_not_asked_where_nothing_would_answer_in_time(
+    transport: str, timeout_s: float
+) -> None:
+    """Polling has no ping of its own; with a short time-out the end comes first."""
+    options = EngineOptions(ping_interval_s=25, ping_timeout_s=timeout_s)
+    world = World(transport, V3, options)
+    world.wheel.advance(25 + timeout_s - 0.1)
+    assert not world.gone
+    world.wheel.advance(0.1)
+    assert world.transport.pings == 0
+    assert world.heard == ["opened", CloseReason.PING_TIMEOUT]
+
+
+def test_revision_3_the_answer_to_an_earlier_ping_proves_nothing_later() -> None:
+    """A message written while a late client is being asked is proved by a ping of its own."""
+    world = World("websocket", V3)
+    world.wheel.advance(30)
+    tracker = Tracker()
+    world.session.send(Outgoing(Packet(PacketType.MESSAGE, "x"), tracker=tracker))
+    world.wheel.advance(1)
+    assert world.transport.pings == 1
+    world.session.transport_proved(world.transport)
+    assert tracker.steps == ["sent"]
+    world.wheel.advance(1)
+    assert world.transport.pings == 2
+    world.session.transport_proved(world.transport)
+    assert tracker.steps == ["sent", "delivered"]
+
+
 @pytest.mark.parametrize(
     ("revision", "packet"), [(V4, PING), (V4, PROBE), (V3, PONG)], ids=["v4-ping", "v4-probe", "v3"]
 )
