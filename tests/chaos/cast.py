@@ -83,9 +83,7 @@ class Cast:
 
 def gather(service: Service, devices: int, choose: random.Random) -> Cast:
     """Make keys for so many devices and say what each is."""
-    kinds = [
-        (client, transports) for client, transports, count in KINDS for _ in range(count)
-    ]
+    kinds = [(client, transports) for client, transports, count in KINDS for _ in range(count)]
     cycle = itertools.cycle(choose.sample(kinds, len(kinds)))
     plugins: list[Plugin] = []
     for number in range(devices // DEVICES_EACH):

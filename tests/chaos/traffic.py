@@ -151,9 +151,7 @@ class Watchers(_Workers):
         for accepted in list(self._ledger.accepted.values())[len(self._known) :]:
             self._known.add(accepted.posting.id)
             in_s = max(0.0, accepted.deliver_ms - now_ms()) / 1000 + FIRST_LOOK_S
-            heapq.heappush(
-                self._line, (time.monotonic() + in_s, accepted.posting.id, FIRST_LOOK_S)
-            )
+            heapq.heappush(self._line, (time.monotonic() + in_s, accepted.posting.id, FIRST_LOOK_S))
 
     def _put(self, look: tuple[float, str, float]) -> None:
         with self._lock:
