@@ -175,10 +175,6 @@ class Directory:
             lambda _: self.find(node_id), _gave_up
         )
 
-    def others(self) -> list[str]:
-        """Name the other nodes that are alive, as far as is known here."""
-        return list(self._others)
-
     def nodes(self) -> list[dict[str, Any]]:
         """Return what ``GET /v1/nodes`` shows: this node and all others alive, by name."""
         me = attrs.evolve(self._me, **attrs.asdict(self._load()))

@@ -19,7 +19,6 @@ from .forwarding import Answer, Head, write_answer
 from .reach import Reach
 from .signature import REFUSED_HEADER
 
-
 HEAD_SENT_S = 0.1
 """How long the head of a request takes, once it is written, to leave this process."""
 

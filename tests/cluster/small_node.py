@@ -13,8 +13,8 @@ from typing import Any
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.stdio import StandardIO
 from twisted.internet.protocol import Protocol
+from twisted.internet.stdio import StandardIO
 from twisted.web.pages import notFound
 from zope.interface import implementer
 
@@ -109,9 +109,7 @@ class SmallNode:
 
         def finish(port: int) -> None:
             me = attrs.evolve(self._me, address=joined("127.0.0.1", port))
-            self.directory = Directory(
-                redis, PREFIX, me, self._load, secret, reactor, now_ms
-            )
+            self.directory = Directory(redis, PREFIX, me, self._load, secret, reactor, now_ms)
             reach = Reach(self.directory, self._signer, reactor)
             self.relay = Relay(node_id, reach, answer_timeout_s=answer_timeout_s, limit=limit)
             self.directory.on_gone(self.relay.owner_gone)

@@ -17,9 +17,7 @@ NOOP = {4: b"6", 3: b"1:6"}
 KEY: Headers = [("Authorization", "ApiKey right")]
 
 
-def opened(
-    owner: RunningSmallNode, eio: int = 4, query: str = "", headers: Headers = ()
-) -> Client:
+def opened(owner: RunningSmallNode, eio: int = 4, query: str = "", headers: Headers = ()) -> Client:
     """Open a session on its node."""
     return Client(owner.port, eio, query, headers)
 
@@ -150,7 +148,9 @@ def strange_queries(client: Client) -> list[Answer]:
     answers = []
     for query in ("&a=b;c", "&a=%C3%A9+%2B", "&=", "&a=//b?c=/@:[1]", "&a=#x", "&a=%", "&j=x"):
         target = client.target() + query
-        answers.append(request(client.port, "POST", target, [], b"2:4x" if client.eio == 3 else b"4x"))
+        answers.append(
+            request(client.port, "POST", target, [], b"2:4x" if client.eio == 3 else b"4x")
+        )
     connection = Connection(client.port)
     raw = request_bytes("PUT", client.target() + "&a=~").replace(b"~", "é".encode())
     connection.send(raw)
@@ -356,7 +356,9 @@ def test_a_poll_whose_client_leaves_ends_the_session(
         assert client.get().brief == UNKNOWN
 
 
-@pytest.mark.parametrize("sid", ["", "x", "owner", "owner" + "x" * 22, "nobody" + "x" * 22, "x" * 22])
+@pytest.mark.parametrize(
+    "sid", ["", "x", "owner", "owner" + "x" * 22, "nobody" + "x" * 22, "x" * 22]
+)
 @REVISIONS
 def test_a_session_that_nobody_has(
     owner: RunningSmallNode, other: RunningSmallNode, eio: int, sid: str
