@@ -279,6 +279,21 @@ async def test_after_a_new_epoch_devices_are_opened_anew(opened, redis):
 
 
 @ensureDeferred
+async def test_receipts_of_devices_from_before_a_loss_are_nobodys(opened, redis):
+    """Their clients are still connected, and are sent away."""
+    store = opened.store
+    old = [await device(store, name) for name in ("obs", None)]
+    redis.call("FLUSHALL")
+    await store.accept([record("m", once=True)])
+    await note(store, "m", Level.SENT, *old)
+    message, receipts = await store.get("m")
+    assert (message.receipts.sent, receipts) == (2, [])
+    assert await missed(store, old[0]) == ["m"]
+    ended = await store.take("m", old[0], 1_600)
+    assert ended.devices == (old[1],)
+
+
+@ensureDeferred
 async def test_nameless_devices_mostly_get_a_number_without_asking(opened, redis):
     store = opened.store
     await store.open_device("k", "s", None, 1_000)
