@@ -56,7 +56,7 @@ LAYERS: dict[str, set[str]] = {
         *("engineio.errors", "engineio.interfaces", "socketio", "access", "rewards"),
         *("replay", "holders"),
     },
-    "settings": {"engineio.options", "errors"},
+    "settings": {"engineio.options", "errors", "cluster.address"},
     "first_keys": {"access", "errors", "settings"},
     "node": {"*"},
     "tap": {"*"},
