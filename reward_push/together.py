@@ -142,6 +142,10 @@ class Together:
         """See :class:`.standing.IStanding`."""
         self.backplane.left(socket)
 
+    def caught_up(self) -> "Deferred[None]":
+        """See :class:`.standing.IStanding`."""
+        return self.backplane.caught_up()
+
     def join(self, parts: Parts) -> None:
         """See :class:`.standing.IStanding`."""
         self._parts = parts

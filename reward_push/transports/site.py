@@ -1,5 +1,7 @@
 """The HTTP side of the node's port: ``twisted.web`` with deadlines and limits, and without an access log."""
 
+from collections import Counter
+
 from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource
 from twisted.web.server import Site
@@ -37,6 +39,8 @@ class EdgeSite(Site):
         self.options = options
         self.policy = policy
         self.clock = clock
+        self.refused: Counter[int] = Counter()
+        """Answers given since the start before a resource saw the request, by status."""
         self._node_id = options.node_id.encode("ascii")
 
     def identify(self, headers: Headers) -> None:
