@@ -14,6 +14,7 @@ import attrs
 from zope.interface import implementer
 
 from .access.credentials import from_authorization
+from .access.guard import Guard
 from .access.interfaces import ANY_STREAMER, Key, KeyKind, StoreUnavailable
 from .access.keys import KeyRing
 from .engineio.errors import CloseReason
@@ -53,6 +54,16 @@ class Connection:
     """The key that ``/`` was joined with."""
     nameless: Device | None = None
     """The device of a client that named none: the same in all namespaces."""
+    keys: dict[str, "KeyInUse"] = attrs.field(factory=dict, repr=False)
+    """The keys that its sockets were let in by, nearly always one, by key id."""
+
+
+@attrs.define
+class KeyInUse:
+    """A key, and how many sockets of one connection have joined with it."""
+
+    key: Key
+    sockets: int = 0
 
 
 @implementer(ITimed)
@@ -94,10 +105,12 @@ class Audience:
         delivery: Delivery,
         acknowledgements: Acknowledgements,
         replay: Replay,
+        guard: Guard,
         wheel: IWheel,
         now_ms: Callable[[], int],
     ) -> None:
         self._keys = keys
+        self._guard = guard
         self._store = store
         self._delivery = delivery
         self._acknowledgements = acknowledgements
@@ -118,6 +131,11 @@ class Audience:
     def connected(self, socket: Socket) -> None:
         """Bring a socket that was let in up to date."""
         if socket.user is not None:
+            self._guard.joined(socket.client.session)
+            in_use = socket.client.user.keys[socket.user.device.key_id]
+            in_use.sockets += 1
+            if in_use.sockets == 1:
+                self._guard.key_used(in_use.key)
             if socket.user.ends is not None:
                 self._wheel.file(socket.user.ends)
             self.holders.add(socket.user.device.key_id, socket)
@@ -127,6 +145,10 @@ class Audience:
     def disconnected(self, socket: Socket, _reason: str) -> None:
         """Forget a socket that is gone."""
         if socket.user is not None:
+            in_use = socket.client.user.keys[socket.user.device.key_id]
+            in_use.sockets -= 1
+            if not in_use.sockets:
+                self._guard.key_left(in_use.key)
             if socket.user.ends is not None:
                 self._wheel.discard(socket.user.ends)
             self.holders.discard(socket.user.device.key_id, socket)
@@ -142,7 +164,8 @@ class Audience:
         """Let ``socket`` in by its key.
 
         Raises :class:`ConnectionRefused` only after a definite no, as a stock client then stops;
-        :class:`TryLater` when the key cannot be looked up.
+        :class:`TryLater` when the key cannot be looked up, and when there are too many: wrong ones from
+        its address, or connections with it.
         """
         name = socket.namespace.name
         try:
@@ -165,10 +188,13 @@ class Audience:
                 socket.provisional = True
                 return
             raise _refused(UNAUTHORIZED)
+        address = socket.opening.address
+        if self._guard.refuse_banned(address) is not None:
+            raise TryLater
         connection = socket.client.user
         if connection is None:
             connection = socket.client.user = Connection()
-        key = await self._authenticate(presented)
+        key = await self._authenticate(presented, address)
         name = socket.namespace.name
         if key.kind is not KeyKind.PLUGIN or not (name == "/" or key.allows_namespace(name)):
             raise _refused(FORBIDDEN)
@@ -182,19 +208,24 @@ class Audience:
         device = await self._device(key, streamer, _named("device", socket, auth), connection)
         if not self._keys.remembers(key):
             # It may have been revoked while the device was looked up: there was no socket to close yet.
-            key = await self._authenticate(presented)
+            key = await self._authenticate(presented, address)
+        # From here to ``connected`` nothing else happens on this node: the count is exact.
+        in_use = connection.keys.setdefault(key.key_id, KeyInUse(key))
+        if not in_use.sockets and self._guard.refuse_key(key) is not None:
+            raise TryLater
         ends = None
         if key.expires_at_ms is not None:
             ends = KeyEnd(key.expires_at_ms, socket, self._wheel, self._now_ms)
         socket.user = Member(device, key.groups, ends)
         socket.join(EVERYBODY, streamer_room(streamer), *map(group_room, key.groups))
 
-    async def _authenticate(self, presented: str) -> Key:
+    async def _authenticate(self, presented: str, address: str) -> Key:
         try:
             key = await self._keys.authenticate(presented)
         except StoreUnavailable as unavailable:
             raise TryLater from unavailable
         if key is None:
+            self._guard.failed(address)
             raise _refused(UNAUTHORIZED)
         return key
 

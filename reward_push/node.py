@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from math import inf
 from typing import Any
 
 import attrs
@@ -15,12 +16,15 @@ from twisted.internet.task import LoopingCall
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
+from .access.addresses import Proxies
+from .access.guard import GIVES_WAY_AFTER_S, Guard
 from .access.keys import KeyRing
 from .access.usage import FLUSH_S
 from .alone import Alone
 from .api.errors import too_large_body
 from .api.resource import build_api
 from .audience import Audience
+from .engineio.errors import CloseReason
 from .engineio.registry import Registry
 from .errors import StartError
 from .mover import Mover
@@ -51,6 +55,9 @@ from .transports.wheel import Wheel, tick_for
 MAINTENANCE_S = 10.0
 """How often the store is pruned, and probed while it is away."""
 
+TIDY_S = 10.0
+"""How often the door's tables give back what is over."""
+
 
 def build_node(settings: Settings, reactor: Any) -> IService:
     """Make a whole node; nothing of it runs yet.
@@ -76,6 +83,14 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         connect_timeout_s=settings.connect_timeout_s,
         new_decoder=lambda: Decoder(limits),
     )
+    guard = Guard(
+        settings.guard,
+        Proxies(settings.trusted_proxies),
+        wheel.now,
+        recall=keys.recall,
+        send_away=lambda session: session.evict(CloseReason.FORCED_CLOSE),
+        gives_way_after_s=min(GIVES_WAY_AFTER_S, settings.connect_timeout_s / 4 or inf),
+    )
     receipts = ReceiptBuffer(store, reactor)
     delivery = Delivery(server, store, receipts, now_ms)
     waiting = Waiting(delivery, reactor, now_ms)
@@ -94,11 +109,11 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     replay = Replay(
         store, receipts, delivery, waiting.holds, now_ms, hears=standing.hears, left=standing.left
     )
-    audience = Audience(keys, store, delivery, acknowledgements, replay, wheel, now_ms)
+    audience = Audience(keys, store, delivery, acknowledgements, replay, guard, wheel, now_ms)
     keys.evict = audience.revoked
     for name in settings.namespaces:
         audience.attend(server.namespace(name))
-    registry = Registry(engine, wheel, server.open_client, settings.node_id)
+    registry = Registry(engine, wheel, server.open_client, settings.node_id, guard.left)
 
     health = Health(
         settings.node_id, version=version("reward-push"), connections=lambda: len(registry)
@@ -143,8 +158,9 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         health=health,
         namespaces=settings.namespaces,
         now_ms=now_ms,
+        gate=guard,
     )
-    resource = EngineResource(registry, websockets, origins, foreign=standing.foreign)
+    resource = EngineResource(registry, websockets, origins, foreign=standing.foreign, door=guard)
     root = Root({settings.path: resource}, api, ApiBodies(http))
     site = build_site(root, options, root, reactor)
     node = Node(
@@ -156,6 +172,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         resource,
         health,
         wheel,
+        guard,
         lambda: keys.usage.flush(audience.holders),
         reactor,
     )
@@ -195,6 +212,7 @@ class Node(MultiService):
         resource: EngineResource,
         health: Health,
         wheel: Wheel,
+        guard: Guard,
         note_usage: Callable[[], "Deferred[None]"],
         clock: Any,
     ) -> None:
@@ -207,6 +225,8 @@ class Node(MultiService):
         self._resource = resource
         self._health = health
         self._wheel = wheel
+        self._tidying = LoopingCall(guard.tidy)
+        self._tidying.clock = clock
         self._note_usage = note_usage
         self._noting = LoopingCall(note_usage)
         self._noting.clock = clock
@@ -224,6 +244,7 @@ class Node(MultiService):
         self._standing.start()
         super().startService()
         self._noting.start(FLUSH_S, now=False)
+        self._tidying.start(TIDY_S, now=False)
         self._standing.ready().addCallback(self._begin)
         self._health.started()
 
@@ -250,8 +271,9 @@ class Node(MultiService):
         await self._mover.move(0)
         await self._standing.leave()
         await super().stopService()
-        if self._noting.running:
-            self._noting.stop()
+        for each in (self._noting, self._tidying):
+            if each.running:
+                each.stop()
         await usage_noted
         await self._receipts.stop()
         await self._standing.stop()

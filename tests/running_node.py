@@ -24,6 +24,12 @@ STOP_TIMEOUT_S = 30.0
 CALL_TIMEOUT_S = 30.0
 LONGEST_IDLE_S = 30.0
 """A backend's connection that was idle for longer is not used again: the node may be closing it."""
+ONE_ADDRESS = (
+    *("--connect-rate-per-ip", "0"),
+    *("--max-connections-per-ip", "0"),
+    *("--auth-failures-per-ip", "0"),
+)
+"""Options for tests whose many clients have one address between them: the limits per address are off."""
 _ERROR_MARKS = ("Traceback", "Unhandled")
 
 Json = Mapping[str, Any]

@@ -16,10 +16,11 @@ import reward_push
 PACKAGE = "reward_push"
 ROOT = Path(reward_push.__file__).parent
 
-SHARED = {"strict_json"}
+SHARED = {"strict_json", "rate"}
 """Modules of ours that any layer may import, besides itself."""
 LAYERS: dict[str, set[str]] = {
     "strict_json": set(),
+    "rate": set(),
     "errors": set(),
     "engineio": set(),
     "access": set(),
@@ -56,7 +57,7 @@ LAYERS: dict[str, set[str]] = {
         *("engineio.errors", "engineio.interfaces", "socketio", "access", "rewards"),
         *("replay", "holders"),
     },
-    "settings": {"engineio.options", "errors"},
+    "settings": {"engineio.options", "access.limits", "access.addresses", "errors"},
     "first_keys": {"access", "errors", "settings"},
     "node": {"*"},
     "tap": {"*"},

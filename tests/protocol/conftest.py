@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from ..running_node import ONE_ADDRESS
 from . import wire
 from .server import Echo, Honest, Node
+
+MANY = ("--event-rate-per-socket=0", "--max-connections-per-key=0")
+"""Off for tests about what one client can do when nothing slows it down."""
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +37,7 @@ def _import_path() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def node(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    """A node as it is by default, in whose store and timers nothing moves during a test."""
+    """A node as it is by default but for limits per address, in whose store and timers nothing moves during a test."""
     with _running(tmp_path_factory.mktemp("node")) as running:
         yield running
 
@@ -73,7 +77,7 @@ def echo(_import_path: None) -> Iterator[Echo]:
 @pytest.fixture(scope="session")
 def besieged(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node that is not patient with requests."""
-    options = ("--header-timeout=0.6", "--body-timeout=0.6")
+    options = ("--header-timeout=0.6", "--body-timeout=0.6", *MANY)
     with _running(tmp_path_factory.mktemp("besieged"), *options) as running:
         yield running
 
@@ -88,6 +92,6 @@ def honest(besieged: Node) -> Iterator[Honest]:
 
 @contextmanager
 def _running(folder: Path, *options: str) -> Iterator[Node]:
-    with Node(folder, *options) as running:
+    with Node(folder, *ONE_ADDRESS, *options) as running:
         yield running
         running.check_secrets()
