@@ -165,7 +165,9 @@ class Session:
         if transport is not None:
             self._drop_candidate()
             # Before anything is written: the end of a poll may bring the connection's next request.
-            self._end(reason, evicted=True)
+            if self.handler is not None:
+                self._sessions.counts.evicted[reason] += 1
+            self._end(reason)
             transport.fail()
 
     # What a transport tells (ISession).
@@ -458,9 +460,7 @@ class Session:
         elif transport.writable:
             transport.send((last,))
 
-    def _end(self, reason: CloseReason, *, evicted: bool = False) -> None:
-        if not self._closing:
-            self._sessions.counts.ended(reason, evicted=evicted)
+    def _end(self, reason: CloseReason) -> None:
         handler = self.handler
         self._forget()
         if handler is not None:
@@ -474,7 +474,6 @@ class Session:
         self._sessions.forget(self)
 
     def _tell_handler(self, reason: CloseReason) -> None:
-        self._sessions.counts.ended(reason)
         handler, self._outbox.handler = self._outbox.handler, None
         if handler is not None:
             self._sessions.ended(reason)
