@@ -30,6 +30,7 @@ class Alone:
     ask_every_s = None
     missed_grace_ms = 0
     drain_s = 0.0
+    foreign = None
     presence: IPresence
 
     def __init__(self, settings: Settings, reactor: Any) -> None:
@@ -76,6 +77,9 @@ class Alone:
         """See :class:`.standing.IStanding`: this one is the only one."""
         return [self._health()]
 
+    def listen(self) -> None:
+        """See :class:`.standing.IStanding`."""
+
     def start(self) -> None:
         """See :class:`.standing.IStanding`."""
         try:
@@ -83,6 +87,14 @@ class Alone:
         except StoreError as error:
             raise StartError(f"store: {error}") from error
         self._maintenance.start(MAINTENANCE_S)
+
+    def ready(self) -> "Deferred[None]":
+        """See :class:`.standing.IStanding`."""
+        return succeed(None)
+
+    def leave(self) -> "Deferred[None]":
+        """See :class:`.standing.IStanding`."""
+        return succeed(None)
 
     def stop(self) -> "Deferred[None]":
         """See :class:`.standing.IStanding`."""

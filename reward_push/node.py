@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from math import inf
 from typing import Any
 
 import attrs
@@ -11,16 +12,20 @@ from twisted.application.service import IService, MultiService
 from twisted.application.strports import service as listen_on
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.task import LoopingCall
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
+from .access.addresses import Proxies
+from .access.guard import GIVES_WAY_AFTER_S, Guard
+from .access.key_set_file import CHECK_S, KeySetFile
 from .access.keys import KeyRing
+from .access.tokens import Tokens
 from .access.usage import FLUSH_S
 from .alone import Alone
 from .api.errors import too_large_body
 from .api.resource import build_api
 from .audience import Audience
+from .engineio.errors import CloseReason
 from .engineio.registry import Registry
 from .errors import StartError
 from .mover import Mover
@@ -34,7 +39,7 @@ from .rewards.publisher import Publisher
 from .rewards.receipts import ReceiptBuffer
 from .rewards.scheduler import CLAIM_AHEAD_MS, Scheduler
 from .rewards.waiting import Waiting
-from .settings.model import HttpSettings, Settings
+from .settings.model import HttpSettings, Settings, TokenSettings
 from .signals import on_second_stop
 from .socketio.decoder import Decoder, Limits
 from .socketio.server import Server
@@ -47,9 +52,10 @@ from .transports.root import Root
 from .transports.site import build_site
 from .transports.websocket import WebSocketAcceptor
 from .transports.wheel import Wheel, tick_for
+from .upkeep import Upkeep
 
-MAINTENANCE_S = 10.0
-"""How often the store is pruned, and probed while it is away."""
+TIDY_S = 10.0
+"""How often the door's tables give back what is over."""
 
 
 def build_node(settings: Settings, reactor: Any) -> IService:
@@ -65,7 +71,8 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     reactor.seconds = time.monotonic
     standing = _standing(settings, reactor)
     store, now_ms = standing.store, standing.now_ms
-    keys = KeyRing(store, now_ms, settings.backend_key)
+    upkeep = Upkeep(reactor)
+    keys = KeyRing(store, now_ms, settings.backend_key, _tokens(settings.tokens, now_ms, upkeep))
 
     engine = settings.engine
     wheel = Wheel(reactor, tick_for(engine.ping_interval_s, engine.ping_timeout_s))
@@ -75,6 +82,14 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         lambda call: reactor.callLater(0, call),
         connect_timeout_s=settings.connect_timeout_s,
         new_decoder=lambda: Decoder(limits),
+    )
+    guard = Guard(
+        settings.guard,
+        Proxies(settings.trusted_proxies),
+        wheel.now,
+        recall=keys.recall,
+        send_away=lambda session: session.evict(CloseReason.FORCED_CLOSE),
+        gives_way_after_s=min(GIVES_WAY_AFTER_S, settings.connect_timeout_s / 4 or inf),
     )
     receipts = ReceiptBuffer(store, reactor)
     delivery = Delivery(server, store, receipts, now_ms)
@@ -94,18 +109,40 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     replay = Replay(
         store, receipts, delivery, waiting.holds, now_ms, hears=standing.hears, left=standing.left
     )
-    audience = Audience(keys, store, delivery, acknowledgements, replay, wheel, now_ms)
+    audience = Audience(keys, store, delivery, acknowledgements, replay, guard, wheel, now_ms)
     keys.evict = audience.revoked
     for name in settings.namespaces:
         audience.attend(server.namespace(name))
-    registry = Registry(engine, wheel, server.open_client, settings.node_id)
+    registry = Registry(engine, wheel, server.open_client, settings.node_id, guard.left)
 
     health = Health(
         settings.node_id, version=version("reward-push"), connections=lambda: len(registry)
     )
     here = HerePresence(server, wheel, now_ms, settings.node_id)
+    websockets = WebSocketAcceptor(engine, reactor)
+    origins = Origins.of(settings.cors_origins)
+    http = settings.http
+    options = SiteOptions(
+        node_id=settings.node_id,
+        idle_timeout_s=http.idle_timeout_s,
+        header_timeout_s=http.header_timeout_s,
+        body_timeout_s=http.body_timeout_s,
+    )
     standing.join(
-        Parts(server, registry, replay, audience, keys, here, lambda: health.healthcheck().body)
+        Parts(
+            server=server,
+            registry=registry,
+            waiting=waiting,
+            delivery=delivery,
+            replay=replay,
+            audience=audience,
+            keys=keys,
+            here=here,
+            health=lambda: health.healthcheck().body,
+            websockets=websockets,
+            origins=origins,
+            site_options=options,
+        )
     )
     for trouble in (*standing.troubles, scheduler.trouble, receipts.trouble):
         health.watch(trouble)
@@ -121,29 +158,15 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         health=health,
         namespaces=settings.namespaces,
         now_ms=now_ms,
+        gate=guard,
     )
-    resource = EngineResource(
-        registry, WebSocketAcceptor(engine, reactor), Origins.of(settings.cors_origins)
-    )
-    root = Root({settings.path: resource}, api, ApiBodies(settings.http))
-    http = settings.http
-    options = SiteOptions(
-        node_id=settings.node_id,
-        idle_timeout_s=http.idle_timeout_s,
-        header_timeout_s=http.header_timeout_s,
-        body_timeout_s=http.body_timeout_s,
-    )
+    resource = EngineResource(registry, websockets, origins, foreign=standing.foreign, door=guard)
+    root = Root({settings.path: resource}, api, ApiBodies(http))
     site = build_site(root, options, root, reactor)
+    upkeep.every(TIDY_S, guard.tidy)
+    upkeep.every(FLUSH_S, lambda: keys.usage.flush(audience.keys_in_use()), at_stop=True)
     node = Node(
-        standing,
-        scheduler,
-        waiting,
-        receipts,
-        registry,
-        resource,
-        health,
-        wheel,
-        lambda: keys.usage.flush(audience.holders),
+        *(standing, scheduler, waiting, receipts, registry, resource, health, wheel, upkeep),
         reactor,
     )
     on_second_stop(reactor, node.hurry)
@@ -153,8 +176,28 @@ def build_node(settings: Settings, reactor: Any) -> IService:
 
 
 def _standing(settings: Settings, reactor: Any) -> IStanding:
-    standing: IStanding = Alone(settings, reactor)
+    standing: IStanding
+    if settings.cluster is None:
+        standing = Alone(settings, reactor)
+    else:
+        # Imported here: the Redis library installs a reactor.
+        from .together import Together
+
+        standing = Together(settings, settings.cluster, reactor)
     return standing
+
+
+def _tokens(
+    settings: TokenSettings | None, now_ms: Callable[[], int], upkeep: Upkeep
+) -> Tokens | None:
+    """Return what verifies signed tokens, if any are accepted; its keys are kept up to date."""
+    if settings is None:
+        return None
+    tokens = Tokens(settings.keys, now_ms, leeway_s=settings.leeway_s)
+    if settings.jwks_path is not None:
+        file = KeySetFile(settings.jwks_path, settings.algorithm, settings.keys, tokens)
+        upkeep.every(CHECK_S, file.check)
+    return tokens
 
 
 class Node(MultiService):
@@ -175,7 +218,7 @@ class Node(MultiService):
         resource: EngineResource,
         health: Health,
         wheel: Wheel,
-        note_usage: Callable[[], "Deferred[None]"],
+        upkeep: Upkeep,
         clock: Any,
     ) -> None:
         super().__init__()
@@ -187,13 +230,12 @@ class Node(MultiService):
         self._resource = resource
         self._health = health
         self._wheel = wheel
-        self._note_usage = note_usage
-        self._noting = LoopingCall(note_usage)
-        self._noting.clock = clock
+        self._upkeep = upkeep
 
     def privilegedStartService(self) -> None:
         """Listen. Raises :class:`StartError` when a port cannot be had."""
         try:
+            self._standing.listen()
             super().privilegedStartService()
         except (CannotListenError, OSError, OverflowError) as error:
             raise StartError(f"listen: {error}") from error
@@ -202,9 +244,13 @@ class Node(MultiService):
         """Stand, without which nothing works, and be ready."""
         self._standing.start()
         super().startService()
-        self._noting.start(FLUSH_S, now=False)
-        self._scheduler.start()
+        self._upkeep.start()
+        self._standing.ready().addCallback(self._begin)
         self._health.started()
+
+    def _begin(self, _: None) -> None:
+        if self.running:
+            self._scheduler.start()
 
     def stopService(self) -> "Deferred[None]":
         """Stop in order; fires when all that was accepted is in the store."""
@@ -217,17 +263,16 @@ class Node(MultiService):
     async def _stop(self) -> None:
         self._health.draining()
         self._resource.draining = True
+        kept = self._upkeep.stop()  # Begins while it is known which keys are in use.
         if self._standing.drain_s:
             await self._mover.move(self._standing.drain_s)
         await self._scheduler.stop()
         await self._waiting.stop(CLAIM_AHEAD_MS / 1000)
-        usage_noted = self._note_usage()  # While it is known which keys are in use.
         await self._mover.move(0)
+        await self._standing.leave()
         await super().stopService()
-        if self._noting.running:
-            self._noting.stop()
-        await usage_noted
         await self._receipts.stop()
+        await kept
         await self._standing.stop()
         self._wheel.stop()
 

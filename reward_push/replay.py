@@ -4,6 +4,8 @@ While it lasts the socket is held: what is broadcast to it meanwhile waits, and 
 has been written, but for messages that were in the pages, too. So nothing falls between: what the last
 page was read too early for is broadcast after that. And nothing comes twice: what the schedule still
 holds is left to its broadcast.
+
+What is live, but whose moment is still to come by a clock that was set back, is looked for again then.
 """
 
 from collections.abc import Callable
@@ -11,13 +13,17 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from .access.interfaces import StoreUnavailable
+from .engineio.interfaces import ITimed
 from .rewards.delivery import Delivery
 from .rewards.interfaces import IMessageStore
 from .rewards.receipts import ReceiptBuffer
 from .socketio.socket import Socket
 
+LOOK_S = 1.0
+"""A wall clock that was set forward is noticed after this long."""
 PAGE = 100
 """Messages read from the store at once. The next page is read when these have been taken."""
 
@@ -52,6 +58,7 @@ class Replay:
         self._left = left
         self._under_way: dict[Socket, list[Deferred[None]]] = {}
         """Sockets that are being brought up to date, and who wants that to be done once more."""
+        self._not_yet: dict[Socket, _NotYet] = {}
 
     def begin(self, socket: Socket) -> None:
         """``socket`` has just joined its namespace."""
@@ -61,6 +68,9 @@ class Replay:
     def end(self, socket: Socket) -> None:
         """``socket`` has left its namespace."""
         self._left(socket)
+        waiting = self._not_yet.pop(socket, None)
+        if waiting is not None:
+            socket.namespace.server.wheel.discard(waiting)
 
     def heal(self, socket: Socket) -> Deferred[None]:
         """Bring ``socket``, which is connected, up to date: the node may not have heard of everything for it.
@@ -128,15 +138,61 @@ class Replay:
             )
             if socket.connected:
                 for message in page.messages:
-                    if not self._is_held(message.id):
-                        self._delivery.resend(message, socket)
-                        replayed.add(message.id)
+                    if self._is_held(message.id):
+                        continue
+                    if message.deliver_at_ms > self._now_ms():
+                        self._look_again(socket, message.deliver_at_ms)
+                        continue
+                    self._delivery.resend(message, socket)
+                    replayed.add(message.id)
             cursor = page.cursor
             if cursor is None:
                 return
             taken: Deferred[None] = Deferred()
             socket.client.session.when_idle(lambda taken=taken: taken.callback(None))  # type: ignore[misc]
             await taken
+
+    def _look_again(self, socket: Socket, at_ms: int) -> None:
+        """Something live is not due for ``socket`` before ``at_ms``."""
+        waiting = self._not_yet.get(socket)
+        if waiting is None:
+            self._not_yet[socket] = _NotYet(at_ms, socket, self)
+        else:
+            waiting.at_ms = min(waiting.at_ms, at_ms)
+        self._wait(self._not_yet[socket])
+
+    def _wait(self, waiting: "_NotYet") -> None:
+        wheel = waiting.socket.namespace.server.wheel
+        left_s = (waiting.at_ms - self._now_ms()) / 1000
+        waiting.due = wheel.now() + min(left_s, LOOK_S)
+        wheel.file(waiting)
+
+    def look(self, waiting: "_NotYet") -> None:
+        """The time may have come for what was not due yet."""
+        if self._now_ms() < waiting.at_ms:
+            self._wait(waiting)
+            return
+        del self._not_yet[waiting.socket]
+        healed = self.heal(waiting.socket)
+        healed.addErrback(self._send_away, waiting.socket)
+
+
+@implementer(ITimed)
+class _NotYet:
+    """A socket that gets more from the store at a moment of the wall clock."""
+
+    __slots__ = ("_replay", "at_ms", "bucket", "due", "socket")
+
+    def __init__(self, at_ms: int, socket: Socket, replay: Replay) -> None:
+        self.bucket = 0
+        self.due = 0.0
+        self.at_ms = at_ms
+        self.socket = socket
+        self._replay = replay
+
+    def expire(self, now: float) -> None:
+        """See :class:`.engineio.interfaces.ITimed`."""
+        self._replay.look(self)
 
 
 def _tell_all(result: object, waiters: list[Deferred[None]]) -> None:

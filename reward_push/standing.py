@@ -15,9 +15,14 @@ from .audience import Audience
 from .engineio.registry import Registry
 from .presence import HerePresence
 from .replay import Replay
+from .rewards.delivery import Delivery
 from .rewards.interfaces import INews
 from .rewards.news import LocalNews
+from .rewards.waiting import Waiting
 from .socketio.server import Server
+from .transports.cors import Origins
+from .transports.options import SiteOptions
+from .transports.websocket import WebSocketAcceptor
 
 
 @attrs.frozen
@@ -26,12 +31,17 @@ class Parts:
 
     server: Server
     registry: Registry
+    waiting: Waiting
+    delivery: Delivery
     replay: Replay
     audience: Audience
     keys: KeyRing
     here: HerePresence
     health: Callable[[], Mapping[str, Any]]
     """What ``/healthcheck`` says now."""
+    websockets: WebSocketAcceptor
+    origins: Origins
+    site_options: SiteOptions
 
 
 class IStanding(Interface):
@@ -60,8 +70,19 @@ class IStanding(Interface):
     def nodes() -> Sequence[Mapping[str, Any]]:
         """List the nodes alive, as ``GET /v1/nodes`` shows them."""
 
+    foreign = Attribute("An ``IForeignSessions``; ``None``: there are no other nodes.")
+
+    def listen() -> None:
+        """Listen to other nodes, while the process may still do whatever it likes. Raises ``StartError``."""
+
     def start() -> None:
         """Open the store. Raises ``StartError``."""
+
+    def ready() -> "Deferred[None]":
+        """Fire, once, when the store has been reached for the first time and :attr:`now_ms` is right."""
+
+    def leave() -> "Deferred[None]":
+        """Serve other nodes no more: this node's clients are gone."""
 
     def stop() -> "Deferred[None]":
         """Close the store; fire when all that was accepted is in it."""

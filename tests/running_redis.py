@@ -1,10 +1,12 @@
 """A real Redis as a process of its own, on loopback."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +16,7 @@ from .redis_client import RedisClient, ReplyError
 
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 20.0
+_FIRST_PORT, _FIRST_OUTGOING_PORT = 10_000, 32_768
 
 
 class RunningRedis:
@@ -124,7 +127,12 @@ class RunningRedis:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of loopback that nobody listens on.
+
+    It is below those that outgoing connections get: a server finds it free when it is restarted.
+    """
+    while True:
+        port = _FIRST_PORT + secrets.randbelow(_FIRST_OUTGOING_PORT - _FIRST_PORT)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

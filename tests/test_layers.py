@@ -16,13 +16,16 @@ import reward_push
 PACKAGE = "reward_push"
 ROOT = Path(reward_push.__file__).parent
 
-SHARED = {"strict_json"}
+SHARED = {"strict_json", "rate"}
 """Modules of ours that any layer may import, besides itself."""
 LAYERS: dict[str, set[str]] = {
     "strict_json": set(),
+    "rate": set(),
     "errors": set(),
     "engineio": set(),
     "access": set(),
+    # Streamers, groups and devices bear the same names everywhere.
+    "access.claims": {"access", "rewards.names"},
     "ops": set(),
     "rewards": set(),
     "rewards.delivery": {
@@ -44,19 +47,25 @@ LAYERS: dict[str, set[str]] = {
         "cluster.history",
     },
     "api": {"rewards", "access", "ops"},
-    "replay": {"engineio.outgoing", "socketio", "access", "rewards"},
+    "replay": {"engineio.interfaces", "engineio.outgoing", "socketio", "access", "rewards"},
     "presence": {"engineio", "socketio", "rewards", "cluster.peers"},
     "mover": {"engineio"},
     "signals": set(),
+    "upkeep": set(),
     "standing": {"*"},
     "alone": {"*"},
     "together": {"*"},
     "holders": {"socketio"},
+    "key_end": {"engineio.interfaces", "socketio", "access"},
+    "renewal": {"socketio", "access", "key_end"},
     "audience": {
         *("engineio.errors", "engineio.interfaces", "socketio", "access", "rewards"),
-        *("replay", "holders"),
+        *("replay", "holders", "key_end", "renewal"),
     },
-    "settings": {"engineio.options", "errors"},
+    "settings": {
+        *("engineio.options", "errors", "access.limits", "access.addresses"),
+        *("access.token_keys", "access.key_set_file"),
+    },
     "first_keys": {"access", "errors", "settings"},
     "node": {"*"},
     "tap": {"*"},
@@ -97,6 +106,8 @@ ONLY_IN: dict[str, set[str]] = {
     "twisted.internet.reactor": {"node", "tap"},
     "txredisapi": {"node", "store", "cluster"},
     "autobahn": {"transports"},
+    "jwt": {"access"},
+    "cryptography": {"access"},
     "sqlite3": {"store"},
 }
 """Module → the only layers that may import it."""

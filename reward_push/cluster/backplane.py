@@ -148,7 +148,7 @@ class Backplane:
 
     # News.
 
-    def received(self, text: str) -> None:
+    def received(self, text: str | bytes) -> None:
         """Something was published on a channel that is listened to."""
         try:
             news = decode(text)

@@ -27,6 +27,8 @@ class LaterBody:
     def __init__(self, length: Any) -> None:
         """``length``: as declared, or ``UNKNOWN_LENGTH``."""
         self.length = length
+        self.begun: Deferred[None] = Deferred()
+        """Fires when the head has been written."""
         self._data: bytes | None = None
         self._consumer: IConsumer | None = None
         self._written: Deferred[None] | None = None
@@ -41,6 +43,7 @@ class LaterBody:
         self._consumer = consumer
         self._written = written = Deferred[None]()
         self._write()
+        self.begun.callback(None)
         return written
 
     def stopProducing(self) -> None:

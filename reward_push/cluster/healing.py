@@ -1,6 +1,6 @@
 """What a node that was deaf has missed, made up for from the store."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, FirstError, gatherResults
@@ -27,7 +27,7 @@ class Healer:
         local: ILocalNews,
         sockets_in: Callable[[str, Iterable[str]], Collection[Any]],
         heal: Callable[[Any], "Deferred[None]"],
-        everything: Callable[[], "Deferred[Collection[Any]]"],
+        everything: Callable[[], Awaitable[Collection[Any]]],
     ) -> None:
         """``sockets_in`` finds the sockets of a namespace's rooms; ``heal`` is
         :meth:`..replay.Replay.heal`. ``everything`` is called when nobody knows any more what was missed: it

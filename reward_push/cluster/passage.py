@@ -14,10 +14,14 @@ from ..transports.interfaces import IUpload
 from ..transports.refusals import refuse
 from ..transports.request import EdgeRequest
 from .body import LaterBody, read_body
-from .failures import CUT_OFF, UNREACHABLE
+from .failures import CANNOT_CONNECT, CUT_OFF, UNREACHABLE
 from .forwarding import Answer, Head, write_answer
+from .member import Member
 from .reach import Reach
 from .signature import REFUSED_HEADER
+
+HEAD_SENT_S = 0.1
+"""How long the head of a request takes, once it is written, to leave this process."""
 
 
 @implementer(IUpload)
@@ -39,6 +43,8 @@ class HttpPassage:
     ) -> None:
         """``ended`` is called once the other node is done with; ``whole`` when the body has come."""
         self.node_id = node_id
+        self.instance: str | None = None
+        """The instance of the node that is asked; ``None`` while it is being looked for."""
         self._reach = reach
         self._head = head
         self._body = body
@@ -54,7 +60,9 @@ class HttpPassage:
 
     def begin(self, timeout_s: float) -> None:
         """Ask the other node. It has ``timeout_s`` for its answer."""
-        asking = self._asking = Deferred.fromCoroutine(self._ask())
+        asking = self._asking = Deferred.fromCoroutine(
+            self._reach.ask(self.node_id, self._head, self._ask)
+        )
         if not asking.called:
             asking.addTimeout(timeout_s, self._reach.clock)
         asking.addErrback(self._failed).addCallback(self._told)
@@ -77,10 +85,14 @@ class HttpPassage:
 
     def lost(self) -> None:
         """See :class:`..transports.interfaces.IUpload`: the other node loses its end of it, too."""
-        self._left()
+        self._drop = None
+        if self._body is not None:
+            # Not before it knows that there is something to lose.
+            clock = self._reach.clock
+            self._body.begun.addCallback(lambda _: clock.callLater(HEAD_SENT_S, self.give_up))
 
     def _left(self) -> None:
-        self._client = self._drop = None
+        self._client = None
         self.give_up()
 
     # What the other node does
@@ -90,17 +102,17 @@ class HttpPassage:
         if self._asking is not None:
             self._asking.cancel()
 
-    async def _ask(self) -> Answer | None:
-        member = await self._reach.find(self.node_id)
-        if member is None or not self._reach.sign(self._head, member):
-            return None
+    async def _ask(self, member: Member) -> Answer | None:
         head = self._head
-        response: IResponse = await self._reach.agent.request(
-            head.method,
-            b"http://" + member.address.encode("ascii") + head.target,
-            head.headers,
-            self._body,
-        )
+        url = b"http://" + member.address.encode("ascii") + head.target
+        self.instance = member.instance
+        try:
+            response: IResponse = await self._reach.agent.request(
+                head.method, url, head.headers, self._body
+            )
+        except CANNOT_CONNECT:
+            self.instance = None
+            raise
         if response.headers.hasHeader(REFUSED_HEADER):
             self._reach.refused_by(member)
         body = await read_body(response)

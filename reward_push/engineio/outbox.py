@@ -139,6 +139,10 @@ class Outbox:
         if self._unproven is not None:
             self._tell_delivered(self._unproven.proved())
 
+    def answered(self) -> bool:
+        """The client acknowledges; return whether there was anything left that it could."""
+        return self._unproven is not None and self._unproven.answered()
+
     def proved_through(self, tracker: ITracker) -> None:
         """The client has answered ``tracker``'s unit itself."""
         if self._unproven is not None:

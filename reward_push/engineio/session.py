@@ -17,6 +17,7 @@ from .handshake import open_packet
 from .heartbeat import Beat, Heartbeat
 from .interfaces import ISession, ISessionHandler, ISessions, ITimed, ITracker, ITransport
 from .lifecycle import Event, IllegalEvent, State, advance
+from .meter import MAX_PAUSE_S, Meter
 from .options import EngineOptions
 from .outbox import Outbox
 from .outgoing import CLOSE, NOOP, PING, PONG, PROBE_PONG, Outgoing
@@ -38,6 +39,7 @@ class Session:
     __slots__ = (
         "_candidate",
         "_heartbeat",
+        "_meter",
         "_outbox",
         "_poll_until",
         "_probe_until",
@@ -63,6 +65,7 @@ class Session:
         self._sessions = sessions
         self._state = State.OPENING
         self._outbox = Outbox(sessions.options)
+        self._meter: Meter | None = None
         self._candidate: ITransport | None = None
         self._heartbeat = Heartbeat(
             sessions.wheel.now(), sessions.options, server_pings=revision.server_pings
@@ -115,6 +118,16 @@ class Session:
     def proved_through(self, tracker: ITracker) -> None:
         """The client has answered ``tracker``'s unit: so it and all written before it have arrived."""
         self._outbox.proved_through(tracker)
+
+    def answered(self) -> bool:
+        """The application of the client acknowledges; return whether there was anything left to."""
+        return self._outbox.answered()
+
+    def give_back(self) -> None:
+        """A message taken late was an answer after all, and does not count."""
+        rate = self._sessions.options.packet_rate
+        if self._meter is not None and rate is not None:
+            self._meter.give_back(rate)
 
     def close(self, reason: CloseReason) -> None:
         """End the session for good, after what was sent. Idempotent.
@@ -169,23 +182,31 @@ class Session:
             self._outbox.handler = handler
             handler.opened()
 
-    def received(self, transport: ITransport, packet: Packet) -> None:
+    def received(self, transport: ITransport, packet: Packet) -> float:
         """See :class:`.interfaces.ISession`."""
         handler, main = self.handler, self.transport
         if transport is not main or main is None:
             if transport is self._candidate and main is not None:
                 self._probe(transport, main, packet)
-        elif handler is not None:
-            kind = packet.type
-            if kind is PacketType.MESSAGE:
-                self._alive(self._sessions.wheel.now())
-                handler.message(packet.data)
-            elif kind is PacketType.PING or kind is PacketType.PONG:
-                self._take_beat(kind)
-            elif kind is PacketType.CLOSE:
-                # A poll that is still held gets a noop (Engine.IO protocol, "Close").
-                self._leave(transport, NOOP, CloseReason.TRANSPORT_CLOSE)
-            # OPEN, UPGRADE and NOOP mean nothing here and are ignored, as in the reference.
+            return 0.0
+        if handler is None:
+            return 0.0
+        is_answer: bool | None = False
+        kind = packet.type
+        if kind is PacketType.MESSAGE:
+            self._alive(self._sessions.wheel.now())
+            is_answer = handler.message(packet.data)
+        elif kind is PacketType.PING or kind is PacketType.PONG:
+            is_answer = self._take_beat(kind)
+        elif kind is PacketType.CLOSE:
+            # A poll that is still held gets a noop (Engine.IO protocol, "Close").
+            self._leave(transport, NOOP, CloseReason.TRANSPORT_CLOSE)
+        # OPEN, UPGRADE and NOOP mean nothing here and are ignored, as in the reference.
+        return 0.0 if is_answer else self._count()
+
+    def strained(self, transport: ITransport) -> float:
+        """See :class:`.interfaces.ISession`."""
+        return self._count()
 
     def transport_drained(self, transport: ITransport) -> None:
         """See :class:`.interfaces.ISession`."""
@@ -203,6 +224,7 @@ class Session:
             if self._state is State.UPGRADING:
                 # Not only the poll held when the probe came: every one, until the client says "5".
                 transport.send((NOOP,))
+                self._count()
             else:
                 self._poll_until = now + self._sessions.options.ping_interval_s
                 if self._poll_until < self.due:
@@ -271,6 +293,24 @@ class Session:
             self._ping(self._sessions.wheel.now())
             self._file_earlier()
 
+    # How fast the client sends.
+
+    def _count(self) -> float:
+        """The client has sent something; return how long its transport has to leave it alone."""
+        options = self._sessions.options
+        rate = options.packet_rate
+        if rate is None or self.transport is None:
+            return 0.0
+        if self._meter is None:
+            self._meter = Meter()
+        longest_s = min(MAX_PAUSE_S, options.ping_timeout_s / 2)
+        pause_s = self._meter.count(rate, self._sessions.wheel.now(), longest_s)
+        if pause_s == NEVER:
+            self.evict(CloseReason.RATE_LIMIT)
+        elif pause_s:
+            self._sessions.paused()
+        return pause_s
+
     # Writing.
 
     def _keep(self, unit: Outgoing) -> None:
@@ -294,18 +334,20 @@ class Session:
 
     # The heartbeat.
 
-    def _take_beat(self, kind: PacketType) -> None:
+    def _take_beat(self, kind: PacketType) -> bool:
+        """Take a ping or pong; return whether it is an answer to ours."""
         # Revision 3: the client pings. Revision 4: it answers.
         if (kind is PacketType.PONG) is not self.revision.server_pings:
             self.close(CloseReason.TRANSPORT_ERROR)
-            return
+            return False
         now = self._sessions.wheel.now()
         self._alive(now)
         if kind is PacketType.PING:
             self.send(PONG)
-        else:
-            self._heartbeat.answered(now)
-            self._proved()
+            return False
+        was_asked = self._heartbeat.answered(now)
+        self._proved()
+        return was_asked
 
     def _alive(self, now: float) -> None:
         self._heartbeat.alive(now)
@@ -412,6 +454,7 @@ class Session:
         handler = self.handler
         self._forget()
         if handler is not None:
+            self._sessions.ended(reason)
             handler.closed(reason)
 
     def _forget(self) -> None:
@@ -423,6 +466,7 @@ class Session:
     def _tell_handler(self, reason: CloseReason) -> None:
         handler, self._outbox.handler = self._outbox.handler, None
         if handler is not None:
+            self._sessions.ended(reason)
             handler.closed(reason)
 
     @property

@@ -252,8 +252,8 @@ class IMessageStore(Interface):
         """Live messages of ``namespace`` for any of ``rooms`` that ``device`` has not had.
 
         Had is ``delivered`` or more; with ``since_ms`` also ``sent`` at or after that moment: on a
-        connection that still stands it is on its way. Only those with ``deliver_at`` <= ``now_ms`` <
-        ``expires_at``.
+        connection that still stands it is on its way. Only those with ``now_ms`` < ``expires_at``; but
+        ``deliver_at`` may be to come: of what was claimed early, and when the clock was set back.
         """
 
     def had(message_id: str, devices: Collection[int]) -> "Deferred[list[int]]":

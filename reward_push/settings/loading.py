@@ -5,11 +5,13 @@ import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..access.limits import GuardLimits
 from ..engineio.options import EngineOptions
 from .checks import check
 from .model import ClusterSettings, HttpSettings, Settings, StoreSettings
 from .sources import Given, gather, secret_of_file
 from .table import SETTINGS, Setting
+from .tokens import tokens
 
 MIN_PAYLOAD_BYTES = 1 << 16
 """A POST may carry this much in several packets: older clients put all waiting acks into one."""
@@ -57,8 +59,6 @@ def _value_of_file(setting: Setting, given: Given, *, in_plain: bool) -> Any:
     """Return the secret in the file that ``given`` names."""
     if in_plain:
         raise given.error(f"must not be given together with {setting.name}")
-    if not setting.supported:
-        raise given.error("not supported by this version")
     secret = secret_of_file(given)
     try:
         return setting.kind.of_text(secret)
@@ -77,6 +77,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         namespaces=values["namespaces"],
         connect_timeout_s=values["connect_timeout"],
         cors_origins=values["cors_origins"],
+        trusted_proxies=values["trusted_proxies"],
         engine=EngineOptions(
             ping_interval_s=values["ping_interval"],
             ping_timeout_s=values["ping_timeout"],
@@ -87,6 +88,16 @@ def _settings(values: Mapping[str, Any]) -> Settings:
             slow_timeout_s=values["slow_timeout"],
             transports=values["transports"],
             allow_eio3=values["allow_eio3"],
+            packet_rate=values["event_rate_per_socket"],
+        ),
+        guard=GuardLimits(
+            connections=values["max_connections"],
+            connections_per_address=values["max_connections_per_ip"],
+            connections_per_key=values["max_connections_per_key"],
+            connect_rate_per_address=values["connect_rate_per_ip"],
+            auth_failures_per_address=values["auth_failures_per_ip"],
+            ban_s=values["ban"],
+            api_rate_per_key=values["api_rate_per_key"],
         ),
         http=HttpSettings(
             idle_timeout_s=values["idle_timeout"],
@@ -99,6 +110,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         cluster=_cluster(values),
         workers=values["workers"],
         backend_key=values["backend_key"],
+        tokens=tokens(values),
         log_format=values["log_format"],
     )
 

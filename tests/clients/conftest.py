@@ -1,12 +1,13 @@
-"""What the tests with stock clients share: the clients, and a node with its defaults."""
+"""What the tests with stock clients share: the clients, and what they connect to, with its defaults."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 
-from tests.running_node import RunningNode
+from tests.running_node import Service
 
+from .deployments import Deployment
 from .pool import ClientPool
 from .setups import Client
 from .stock_client import StockClient
@@ -29,16 +30,39 @@ def lend(pool: ClientPool) -> Iterator[Lend]:
         yield lambda kind: borrowed.enter_context(pool.lend(kind))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known."""
+    config.addinivalue_line("markers", "everywhere: run against one node, and against several")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test against one node, and those that are marked in every deployment."""
+    if "deployment" in metafunc.fixturenames:
+        marked = metafunc.definition.get_closest_marker("everywhere")
+        chosen = tuple(Deployment) if marked else (Deployment.ALONE,)
+        metafunc.parametrize("deployment", chosen, indirect=True, scope="session", ids=str)
+
+
 @pytest.fixture(scope="session")
-def default_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
-    """A node with default settings, for the whole run."""
-    with RunningNode(tmp_path_factory.mktemp("node")) as node:
-        yield node
+def deployment(request: pytest.FixtureRequest, pool: ClientPool) -> Deployment:
+    """Where the test runs."""
+    chosen: Deployment = request.param
+    pool.with_cookies = chosen.uses_cookies
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def default_node(
+    deployment: Deployment, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """The deployment with default settings, for all tests that run there."""
+    with deployment.service(tmp_path_factory.mktemp("node")) as service:
+        yield service
 
 
 @pytest.fixture
-def node(default_node: RunningNode) -> Iterator[RunningNode]:
-    """The node with default settings; a test fails for what it makes that node log."""
-    logged = len(default_node.log())
+def node(default_node: Service) -> Iterator[Service]:
+    """The deployment with default settings; a test fails for what it makes its nodes log."""
+    logged = default_node.logged()
     yield default_node
     default_node.check_log(since=logged)

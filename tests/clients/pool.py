@@ -24,6 +24,8 @@ class ClientPool:
         self._idle: defaultdict[Client, list[StockClient]] = defaultdict(list)
         self._browser: Browser | None = None
         self._lock = threading.Lock()
+        self.with_cookies = False
+        """Whether clients that have to be told keep cookies, as a balancer's stickiness needs."""
 
     @contextmanager
     def lend(self, kind: Client) -> Iterator[StockClient]:
@@ -36,6 +38,7 @@ class ClientPool:
             client = idle.pop() if idle else None
         if client is None:
             client = self._start(kind)
+        client.with_cookies = self.with_cookies
         try:
             yield client
         finally:

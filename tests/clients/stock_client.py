@@ -55,6 +55,8 @@ class StockClient:
         self._is_closed = False
         self._has_ended = False
         self._driver: Driver | None = None
+        self.with_cookies = False
+        """Whether it is told to keep cookies: from 3.x on, socket.io-client does not by itself."""
 
     def attach(self, driver: Driver) -> None:
         """Say where commands go."""
@@ -100,6 +102,8 @@ class StockClient:
         ``headers_on`` names the transports whose requests carry ``headers``; ``extra`` are options
         of the client in its own words.
         """
+        if self.with_cookies and self.kind.is_js and self.kind.eio == 4:
+            extra.setdefault("withCredentials", True)
         with self._changed:
             self._connection += 1
             self._events.clear()

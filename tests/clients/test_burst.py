@@ -4,9 +4,10 @@ import json
 from contextlib import ExitStack
 from typing import Any
 
-from tests.running_node import RunningNode, message
+from tests.running_node import Service, message
 
 from .conftest import Lend
+from .deployments import everywhere
 from .proxy import Proxy
 from .setups import Runtime, Setup, each_setup, usual_key_options
 from .stock_client import StockClient
@@ -19,15 +20,16 @@ CHUNK = SINGLES + BATCH
 ARRIVAL_TIMEOUT_S = 30.0
 
 
-def _post_chunk(node: RunningNode, streamer: str, first: int) -> None:
+def _post_chunk(node: Service, streamer: str, first: int) -> None:
     for n in range(first, first + SINGLES):
         node.publish(streamer, {"n": n}, id=f"{streamer}.{n}")
     batch = range(first + SINGLES, first + CHUNK)
     node.publish_batch([message(streamer, {"n": n}, id=f"{streamer}.{n}") for n in batch])
 
 
+@everywhere
 @each_setup()
-def test_each_once_and_in_order(node: RunningNode, lend: Lend, setup: Setup) -> None:
+def test_each_once_and_in_order(node: Service, lend: Lend, setup: Setup) -> None:
     """Posted from the moment it has joined, each acknowledged: none is lost, doubled or overtaken.
 
     Where a client joins its namespace before it upgrades, its WebSocket handshake is held back until
@@ -75,7 +77,7 @@ def _by_arrival(client: StockClient, messages: list[Any]) -> list[Any]:
     return sorted(messages, key=lambda message: ids.index(message["id"]))
 
 
-def _still_receives(node: RunningNode, client: StockClient, streamer: str) -> None:
+def _still_receives(node: Service, client: StockClient, streamer: str) -> None:
     """The acknowledgements did no harm to the connection."""
     node.publish(streamer, "last")
     assert client.wait_messages(MESSAGES + 1)[-1]["data"] == "last"

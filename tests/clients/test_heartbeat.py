@@ -6,8 +6,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.running_node import PluginKey, RunningNode
+from tests.running_node import PluginKey
 
+from .deployments import Deployment, everywhere
 from .pool import ClientPool
 from .setups import Setup, each_setup, usual_key_options
 from .stock_client import StockClient
@@ -24,13 +25,16 @@ assert max(HEARTBEATS * INTERVAL_S, INTERVAL_S + TIMEOUT_S) < IDLE_S
 
 @pytest.fixture(scope="module")
 def idled(
-    request: pytest.FixtureRequest, pool: ClientPool, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    pool: ClientPool,
+    deployment: Deployment,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Together]:
     """All setups at once: each connects, is idle over three heartbeats, then is sent a message."""
-    together = Together(selected_setups(request))
+    together = Together(selected_setups(request, deployment))
     options = ("--ping-interval", str(INTERVAL_S), "--ping-timeout", str(TIMEOUT_S))
     folder = tmp_path_factory.mktemp("heartbeat")
-    with RunningNode(folder, *options) as node, ExitStack() as borrowed:
+    with deployment.service(folder, *options) as node, ExitStack() as borrowed:
         running: dict[Setup, tuple[StockClient, PluginKey]] = {}
 
         def connect(setup: Setup) -> None:
@@ -62,6 +66,7 @@ def idled(
         yield together
 
 
+@everywhere
 @each_setup()
 def test_idle_over_three_heartbeats(idled: Together, setup: Setup) -> None:
     """It is still on its first connection, and receives."""

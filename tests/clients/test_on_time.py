@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.running_node import PluginKey, RunningNode
+from tests.running_node import PluginKey, Service
 
+from .deployments import Deployment, everywhere
 from .pool import ClientPool
 from .setups import JS_4, PYTHON_5, WEBSOCKET, Setup, each_setup, usual_key_options
 from .stock_client import StockClient
@@ -30,7 +31,7 @@ LEAVING_S = 2.0
 class Plugin:
     """One stock client, its key, and what is known of its messages."""
 
-    def __init__(self, node: RunningNode, setup: Setup, client: StockClient) -> None:
+    def __init__(self, node: Service, setup: Setup, client: StockClient) -> None:
         self.node = node
         self.setup = setup
         self.client = client
@@ -148,11 +149,14 @@ STEPS: dict[str, Callable[[Plugin], None]] = {
 
 @pytest.fixture(scope="module", params=STEPS)
 def on_time(
-    request: pytest.FixtureRequest, pool: ClientPool, default_node: RunningNode
+    request: pytest.FixtureRequest,
+    pool: ClientPool,
+    deployment: Deployment,
+    default_node: Service,
 ) -> Iterator[Together]:
     """All setups at once, each with a streamer of its own."""
-    together = Together(selected_setups(request))
-    logged = len(default_node.log())
+    together = Together(selected_setups(request, deployment))
+    logged = default_node.logged()
     with ExitStack() as borrowed:
 
         def run(setup: Setup) -> None:
@@ -166,13 +170,15 @@ def on_time(
     default_node.check_log(since=logged)
 
 
+@everywhere
 @each_setup()
 def test_on_time(on_time: Together, setup: Setup) -> None:
     """See the steps."""
     on_time.verdict(setup)
 
 
-def test_the_first_of_two_devices_has_it(default_node: RunningNode, pool: ClientPool) -> None:
+@everywhere
+def test_the_first_of_two_devices_has_it(default_node: Service, pool: ClientPool) -> None:
     """``once``: every other device that got it is told that it is taken."""
     key = default_node.plugin_key()
     with pool.lend(JS_4) as first, pool.lend(PYTHON_5) as second:

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from tests.running_node import RunningNode, message
+from tests.running_node import Service, message
 
 from .conftest import Lend
 from .proxy import Proxy
@@ -39,7 +39,7 @@ def each_client(*clients: Client) -> pytest.MarkDecorator:
 
 
 @each_client(JS_2, JS_3, JS_4, CHROMIUM_2, CHROMIUM_4)
-def test_key_header_on_polling_only(node: RunningNode, lend: Lend, kind: Client) -> None:
+def test_key_header_on_polling_only(node: Service, lend: Lend, kind: Client) -> None:
     """The documented 2.x code: its upgrade request comes without a key, and succeeds."""
     key = node.plugin_key()
     client = lend(kind)
@@ -61,7 +61,7 @@ def test_key_header_on_polling_only(node: RunningNode, lend: Lend, kind: Client)
 
 
 @each_client(CHROMIUM_2, CHROMIUM_4)
-def test_cross_origin_with_a_header(node: RunningNode, lend: Lend, kind: Client) -> None:
+def test_cross_origin_with_a_header(node: Service, lend: Lend, kind: Client) -> None:
     """A page of another origin asks first whether it may send the key header."""
     key = node.plugin_key()
     client = lend(kind)
@@ -75,7 +75,7 @@ def test_cross_origin_with_a_header(node: RunningNode, lend: Lend, kind: Client)
 
 
 @each_client(PYTHON_4, ASYNCIO_4)
-def test_posts_in_binary_framing(node: RunningNode, lend: Lend, kind: Client) -> None:
+def test_posts_in_binary_framing(node: Service, lend: Lend, kind: Client) -> None:
     """python-socketio 4 posts text packets in binary framing too."""
     key = node.plugin_key()
     client = lend(kind)
@@ -90,7 +90,7 @@ def test_posts_in_binary_framing(node: RunningNode, lend: Lend, kind: Client) ->
 
 
 @each_client(*CLIENTS)
-def test_many_packets_for_one_poll(node: RunningNode, lend: Lend, kind: Client) -> None:
+def test_many_packets_for_one_poll(node: Service, lend: Lend, kind: Client) -> None:
     """python-engineio refuses a payload of more than 16 packets, and loses its connection by it.
 
     The texts matter for revision 3, where each client counts the length of a packet in its own way.
@@ -108,7 +108,7 @@ def test_many_packets_for_one_poll(node: RunningNode, lend: Lend, kind: Client) 
 
 
 @each_client(JS_1, JS_2)
-def test_base64_on_polling(node: RunningNode, lend: Lend, kind: Client) -> None:
+def test_base64_on_polling(node: Service, lend: Lend, kind: Client) -> None:
     """1.x and 2.x under Node.js say in their handshake that they want no binary."""
     key = node.plugin_key()
     client = lend(kind)
@@ -121,7 +121,7 @@ def test_base64_on_polling(node: RunningNode, lend: Lend, kind: Client) -> None:
 
 
 @each_client(CHROMIUM_2)
-def test_jsonp(node: RunningNode, lend: Lend, kind: Client) -> None:
+def test_jsonp(node: Service, lend: Lend, kind: Client) -> None:
     """2.x in a browser polls with script tags and posts with forms when told to."""
     key = node.plugin_key()
     client = lend(kind)
@@ -139,7 +139,7 @@ def test_jsonp(node: RunningNode, lend: Lend, kind: Client) -> None:
 
 
 @each_client(*CLIENTS)
-def test_several_namespaces_on_one_connection(node: RunningNode, lend: Lend, kind: Client) -> None:
+def test_several_namespaces_on_one_connection(node: Service, lend: Lend, kind: Client) -> None:
     """Each namespace is joined by itself and gets its own messages."""
     key = node.plugin_key()
     client = lend(kind)
@@ -162,7 +162,7 @@ def test_several_namespaces_on_one_connection(node: RunningNode, lend: Lend, kin
 
 
 @each_setup()
-def test_unknown_events_are_ignored(node: RunningNode, lend: Lend, setup: Setup) -> None:
+def test_unknown_events_are_ignored(node: Service, lend: Lend, setup: Setup) -> None:
     """An event that the node does not know, with text beyond ASCII, changes nothing."""
     key = node.plugin_key()
     client = lend(setup.client)
@@ -182,7 +182,7 @@ def test_unknown_events_are_ignored(node: RunningNode, lend: Lend, setup: Setup)
 @pytest.mark.parametrize("path", ["/websockets", "/websockets/"])
 @each_setup([setup for setup in SETUPS if setup.client in (JS_4, CHROMIUM_4)])
 def test_with_and_without_trailing_slash(
-    node: RunningNode, lend: Lend, setup: Setup, path: str
+    node: Service, lend: Lend, setup: Setup, path: str
 ) -> None:
     """4.x can be told to send the path as it is written."""
     key = node.plugin_key()

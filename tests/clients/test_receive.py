@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from tests.running_node import RunningNode
+from tests.running_node import Service
 
 from .conftest import Lend
+from .deployments import everywhere
 from .setups import CLIENTS, SETUPS, UPGRADE, Client, Place, Setup, key_options, places
 
 NASTY = {"code": "K7Q-PLX", "text": 'é € 😀 "quoted" \\ / \n\r\t \u2028\u2029 \x00\x1e \x7f end'}
@@ -15,8 +16,9 @@ NASTY = {"code": "K7Q-PLX", "text": 'é € 😀 "quoted" \\ / \n\r\t \u2028\u20
 PLACED = [(setup, place) for setup in SETUPS for place in places(setup)]
 
 
+@everywhere
 @pytest.mark.parametrize(("setup", "place"), PLACED, ids=[f"{s}-{p}" for s, p in PLACED])
-def test_message_arrives(node: RunningNode, lend: Lend, setup: Setup, place: Place) -> None:
+def test_message_arrives(node: Service, lend: Lend, setup: Setup, place: Place) -> None:
     """Wherever the key comes from, a posted message arrives whole, with an ack asked for."""
     key = node.plugin_key()
     client = lend(setup.client)
@@ -35,8 +37,9 @@ def test_message_arrives(node: RunningNode, lend: Lend, setup: Setup, place: Pla
     client.wait_for(lambda c: c.transport() == setup.final_transport, "upgrade")
 
 
+@everywhere
 @pytest.mark.parametrize("kind", CLIENTS, ids=[kind.name for kind in CLIENTS])
-def test_only_its_own_messages(node: RunningNode, lend: Lend, kind: Client) -> None:
+def test_only_its_own_messages(node: Service, lend: Lend, kind: Client) -> None:
     """A client gets what is for its streamer, its group and all, in order, and nothing else."""
     mine, other = node.plugin_key(groups=["eu"]), node.plugin_key(groups=["us"])
     client = lend(kind)

@@ -8,9 +8,10 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.running_node import RunningNode
+from tests.running_node import Service
 
 from .conftest import Lend
+from .deployments import Deployment
 from .pool import ClientPool
 from .proxy import Proxy
 from .setups import SETUPS, Place, Setup, each_setup, key_options, places, usual_key_options
@@ -86,10 +87,13 @@ def _try_in_vain(group: Group, setups: Sequence[Setup], pool: ClientPool, port: 
 
 @pytest.fixture(scope="module")
 def verdict(
-    request: pytest.FixtureRequest, pool: ClientPool, default_node: RunningNode
+    request: pytest.FixtureRequest,
+    pool: ClientPool,
+    deployment: Deployment,
+    default_node: Service,
 ) -> Iterator[Verdict]:
     """What came of a setup in its group; a group is tried when the first of it is asked for."""
-    selected = set(selected_setups(request))
+    selected = set(selected_setups(request, deployment))
     tried: dict[Group, Together] = {}
 
     def of(group: Group, setup: Setup) -> None:
@@ -98,7 +102,7 @@ def verdict(
             tried[group] = _try_in_vain(group, setups, pool, default_node.port)
         tried[group].verdict(setup)
 
-    logged = len(default_node.log())
+    logged = default_node.logged()
     yield of
     default_node.check_log(since=logged)
 
@@ -110,7 +114,7 @@ def test_unauthorized_and_no_second_try(verdict: Verdict, group: Group, setup: S
 
 
 @each_setup()
-def test_unknown_namespace(node: RunningNode, lend: Lend, setup: Setup) -> None:
+def test_unknown_namespace(node: Service, lend: Lend, setup: Setup) -> None:
     """A namespace that is not in the settings is refused as every Socket.IO server does."""
     key = node.plugin_key()
     client = lend(setup.client)
@@ -122,7 +126,7 @@ def test_unknown_namespace(node: RunningNode, lend: Lend, setup: Setup) -> None:
 
 
 @each_setup()
-def test_forbidden_namespace(node: RunningNode, lend: Lend, setup: Setup) -> None:
+def test_forbidden_namespace(node: Service, lend: Lend, setup: Setup) -> None:
     """A valid key that is limited to other namespaces gets ``forbidden``."""
     key = node.plugin_key(namespaces=["/donations"])
     client = lend(setup.client)

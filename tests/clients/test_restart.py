@@ -1,4 +1,4 @@
-"""A node goes away and comes back: so do its clients, by themselves."""
+"""A node goes away and comes back, or each of several in turn: so do its clients, by themselves."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -7,6 +7,7 @@ import pytest
 
 from tests.running_node import PluginKey, RunningNode
 
+from .deployments import Deployment, everywhere
 from .pool import ClientPool
 from .setups import Setup, each_setup, usual_key_options
 from .stock_client import StockClient
@@ -20,14 +21,19 @@ ENDINGS: dict[str, Callable[[RunningNode], None]] = {
 
 @pytest.fixture(scope="module", params=ENDINGS)
 def restarted(
-    request: pytest.FixtureRequest, pool: ClientPool, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    pool: ClientPool,
+    deployment: Deployment,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Together]:
     """All setups at once: each is connected when the node ends, and sent a message once it is back.
 
-    The second node is on the same port and store, so that the keys must have survived too.
+    The second node is on the same port and store, so that the keys must have survived too. Where there are
+    several nodes each goes away and comes back before the next does, so that everybody has to move.
     """
-    together = Together(selected_setups(request))
-    with RunningNode(tmp_path_factory.mktemp("restart")) as node, ExitStack() as borrowed:
+    together = Together(selected_setups(request, deployment))
+    folder = tmp_path_factory.mktemp("restart")
+    with deployment.service(folder, "--drain", "1") as node, ExitStack() as borrowed:
         running: dict[Setup, tuple[StockClient, PluginKey]] = {}
 
         def connect(setup: Setup) -> None:
@@ -47,12 +53,12 @@ def restarted(
             assert client.wait_messages(1)[-1]["id"] == posted["id"]
 
         together.each(connect)
-        ENDINGS[request.param](node)
-        node.start()
+        node.restart_each(ENDINGS[request.param])
         together.each(come_back)
         yield together
 
 
+@everywhere
 @each_setup()
 def test_back_by_itself(restarted: Together, setup: Setup) -> None:
     """It reconnects without being told to, joins its namespace again, and receives."""

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from .deployments import Deployment
 from .setups import Setup
 
 AT_ONCE = 4
@@ -44,12 +45,13 @@ class Together:
             raise self._failures[setup]
 
 
-def selected_setups(request: pytest.FixtureRequest) -> list[Setup]:
-    """The setups of the selected tests that share the requesting fixture (with its parameter)."""
+def selected_setups(request: pytest.FixtureRequest, deployment: Deployment) -> list[Setup]:
+    """The setups of the selected tests that share the requesting fixture (with its parameter) there."""
     found: dict[Setup, None] = {}
     for item in request.session.items:
         params = item.callspec.params if hasattr(item, "callspec") else {}
         same = params.get(str(request.fixturename)) == getattr(request, "param", None)
+        same = same and params.get("deployment") == deployment
         if item.path == request.path and "setup" in params and same:
             found[params["setup"]] = None
     return list(found)

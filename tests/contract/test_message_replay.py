@@ -65,10 +65,11 @@ async def test_only_what_is_live_comes(store):
 
 
 @pytest.mark.parametrize(
-    ("now_ms", "ids"), [(DUE - 1, []), (DUE, ["m"]), (END - 1, ["m"]), (END, [])]
+    ("now_ms", "ids"), [(DUE - 1, ["m"]), (DUE, ["m"]), (END - 1, ["m"]), (END, [])]
 )
 @ensureDeferred
-async def test_claimed_early_or_not_yet_ended_it_comes_only_in_its_time(store, now_ms, ids):
+async def test_from_its_claim_to_its_end_it_comes(store, now_ms, ids):
+    """Also before it is due: claimed early, or by a clock that was set back since. Who asks has to wait."""
     await store.accept([scheduled("m")])
     await store.claim(DUE - 20, DUE, 0, 10)
     assert await missed(store, await device(store), now_ms) == ids

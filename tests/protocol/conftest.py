@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from .. import token_maker
+from ..running_node import ONE_ADDRESS
 from . import wire
 from .server import Echo, Honest, Node
+
+MANY = ("--event-rate-per-socket=0", "--max-connections-per-key=0")
+"""Off for tests about what one client can do when nothing slows it down."""
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +38,7 @@ def _import_path() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def node(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    """A node as it is by default, in whose store and timers nothing moves during a test."""
+    """A node as it is by default but for limits per address, in whose store and timers nothing moves during a test."""
     with _running(tmp_path_factory.mktemp("node")) as running:
         yield running
 
@@ -64,6 +69,15 @@ def polling_only(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
+def trusting(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node that takes tokens signed with ES256."""
+    folder = tmp_path_factory.mktemp("trusting")
+    (folder / "key.pem").write_text(token_maker.public_pem("ES256"))
+    with _running(folder, f"--jwt-public-key={folder / 'key.pem'}", "--jwt-leeway=0") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def echo(_import_path: None) -> Iterator[Echo]:
     """The echo application."""
     with Echo() as running:
@@ -73,7 +87,7 @@ def echo(_import_path: None) -> Iterator[Echo]:
 @pytest.fixture(scope="session")
 def besieged(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node that is not patient with requests."""
-    options = ("--header-timeout=0.6", "--body-timeout=0.6")
+    options = ("--header-timeout=0.6", "--body-timeout=0.6", *MANY)
     with _running(tmp_path_factory.mktemp("besieged"), *options) as running:
         yield running
 
@@ -88,6 +102,6 @@ def honest(besieged: Node) -> Iterator[Honest]:
 
 @contextmanager
 def _running(folder: Path, *options: str) -> Iterator[Node]:
-    with Node(folder, *options) as running:
+    with Node(folder, *ONE_ADDRESS, *options) as running:
         yield running
         running.check_secrets()

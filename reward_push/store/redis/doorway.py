@@ -25,9 +25,8 @@ KNOWN_IDENTITIES = 50_000
 class Doorway:
     """Opens devices."""
 
-    def __init__(self, line: Line, prefix: str) -> None:
+    def __init__(self, line: Line) -> None:
         self._line = line
-        self._prefix = prefix
         self._identities: dict[tuple[str, str], int] = {}
         self._counter = 0
         self._counters_end = 0
@@ -64,7 +63,7 @@ class Doorway:
         return asked.addCallback(self._opened, key_id, streamer, counter, wanted, self._age)
 
     def _run(self, owner: str, now_ms: int, wanted: int, *name: str) -> "Deferred[Sequence[Any]]":
-        args: list[Argument] = [self._prefix, owner, now_ms, wanted, *name]
+        args: list[Argument] = [owner, now_ms, wanted, *name]
         return self._line.run(OPEN_DEVICE, args, Lane.CLIENTS).addCallback(_checked)
 
     def _answered(self, result: "Sequence[Any] | Failure", age: int) -> "Sequence[Any] | Failure":

@@ -1,9 +1,17 @@
 """Keys as texts in Redis: ``<created at> <SHA-256 of the secret> <the rest as JSON>``."""
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
 
-from ...access.interfaces import Key, KeyKind, Right, StoredKey
+from ...access import key_cursor
+from ...access.interfaces import Key, KeyKind, KeyPage, KeyUse, Right, StoredKey
 from ..bodies import compact
+from .line import Argument
+
+NOTED_A_STEP = 1_000
+"""Uses of keys in one step."""
 
 
 def to_text(stored: StoredKey) -> str:
@@ -44,3 +52,31 @@ def from_text(key_id: str, text: str) -> StoredKey:
 def from_text_or_none(text: str | None, key_id: str) -> StoredKey | None:
     """Return the key that is kept as ``text``, if there is one."""
     return None if text is None else from_text(key_id, text)
+
+
+def place(cursor: str | None) -> str:
+    """Return where ``page_keys.lua`` goes on: the member of the key that ``cursor`` follows, or nothing."""
+    if cursor is None:
+        return ""
+    created_at_ms, key_id = key_cursor.place(cursor)
+    return f"{created_at_ms:016d}{key_id}"
+
+
+def page_of(reply: Sequence[Any]) -> KeyPage:
+    """Read what ``page_keys.lua`` answers."""
+    more, *flat = reply
+    triples = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+    uses = tuple(
+        KeyUse(from_text(key_id, text).key, None if used is None else int(used))
+        for key_id, text, used in triples
+    )
+    return KeyPage(uses, key_cursor.after(uses[-1].key) if more else None)
+
+
+def noted(used: Mapping[str, int]) -> Iterator[list[Argument]]:
+    """Cut uses of keys into steps, at least one: what ``note_used.lua`` takes."""
+    rest = iter(used.items())
+    while some := list(islice(rest, NOTED_A_STEP)):
+        yield [part for pair in some for part in pair]
+    if not used:
+        yield []

@@ -27,13 +27,13 @@ class Line:
 
     _log = Logger()
 
-    def __init__(self, link: IRedis, probe_key: str, max_waiting: int) -> None:
-        """``max_waiting`` bounds, in each lane, the weight of what was asked and is not answered.
+    def __init__(self, link: IRedis, prefix: str, max_waiting: int) -> None:
+        """``prefix`` begins every key and channel.
 
-        ``probe_key`` is written to find out whether writing works again.
+        ``max_waiting`` bounds, in each lane, the weight of what was asked and is not answered.
         """
+        self.prefix = prefix
         self._link = link
-        self._probe_key = probe_key
         self._max_waiting = max_waiting
         self._probing = False
         self._waiting: Counter[Lane] = Counter()
@@ -63,12 +63,12 @@ class Line:
     def run(
         self, script: Script, args: Sequence[Argument], lane: Lane, weight: int = 1
     ) -> "Deferred[Any]":
-        """Run a script.
+        """Run a script; its first argument, the prefix, is added here.
 
         Fails with :class:`StoreUnavailable` at once when the line is closed or too much waits in the lane
         (what is heavier than the limit is taken when nothing waits there), and when the link does.
         """
-        return self._ask(lane, weight, self._link.run, script, args)
+        return self._ask(lane, weight, self._link.run, script, (self.prefix, *args))
 
     def command(self, lane: Lane, weight: int, name: str, *args: Argument) -> "Deferred[Any]":
         """Run a command. Fails as :meth:`run` does."""
@@ -85,7 +85,7 @@ class Line:
         """Find out whether writing works again, if anything has failed."""
         if self._reason is not None and self._running and not self._probing:
             self._probing = True
-            args = ("SET", self._probe_key, "1", "PX", PROBE_KEPT_MS)
+            args = ("SET", f"{self.prefix}probe", "1", "PX", PROBE_KEPT_MS)
             self.command(Lane.DUTIES, 1, *args).addCallbacks(self._works, self._fails)
 
     def _ask(

@@ -1,4 +1,4 @@
-"""Calls of many rows, cut into steps, so that no script holds Redis up for long."""
+"""Calls of many rows, cut into steps, so that no script holds Redis up for long; and their answers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.python.failure import Failure
 
+from ...access.interfaces import StoreUnavailable
 from ...cluster.device_text import to_text
 from ...rewards.interfaces import Receipt
 from ...rewards.message import MessageRecord
@@ -59,6 +60,17 @@ def joined(asked: "Sequence[Deferred[Any]]") -> "Deferred[list[Any]]":
 def all_of(asked: "Sequence[Deferred[Any]]") -> "Deferred[list[Any]]":
     """Fire with the answers of ``asked``; fail as the first that fails."""
     return gatherResults(asked, consumeErrors=True).addErrback(_the_failure)
+
+
+def in_time(reply: Any) -> Any:
+    """Return what was answered. Raises ``StoreUnavailable`` when the deadline had passed."""
+    if reply is None:
+        raise StoreUnavailable("Redis was too slow: it was not done any more")
+    return reply
+
+
+def nothing(_: object) -> None:
+    """Answer nothing."""
 
 
 def _rows_of(record: MessageRecord) -> int:

@@ -19,7 +19,7 @@ FROM given CROSS JOIN live_rooms AS l
 WHERE l.namespace = given.namespace AND l.room = given.room AND l.live_no IN (
     SELECT x.live_no FROM live_rooms AS x CROSS JOIN messages AS m ON m.seq = x.seq
     WHERE x.namespace = given.namespace AND x.room = given.room AND x.live_no > given.after
-        AND m.deliver_at_ms <= {now_ms} AND m.expires_at_ms > {now_ms}
+        AND m.expires_at_ms > {now_ms}
         AND NOT EXISTS (
             SELECT 1 FROM receipts AS r
             WHERE r.seq = x.seq AND r.device = given.device

@@ -15,6 +15,7 @@ from reward_push.engineio.proof import PROOF_DELAY_S
 from reward_push.engineio.registry import Registry
 from reward_push.engineio.revision import V3, V4, Revision
 from reward_push.engineio.session import Session
+from reward_push.rate import Rate
 
 from ..fakes import FakeTransport, FakeWheel, Recorder, Tracker
 
@@ -898,3 +899,114 @@ def test_revision_3_measures_the_round_trip_by_its_own_pings() -> None:
     asked_at = opened_at + PROOF_DELAY_S
     world.session.transport_proved(world.transport)
     assert world.session.rtt_s == pytest.approx(world.wheel.now() - asked_at)
+
+
+# How fast the client sends.
+
+
+LIMITED = EngineOptions(
+    ping_interval_s=25, ping_timeout_s=20, packet_rate=Rate(20, 50), upgrade_timeout_s=10
+)
+
+
+def pauses(world: World, transport: FakeTransport, packet: Packet, times: int) -> list[float]:
+    """Send a packet over and over; return what the transport is told, but for zeros."""
+    told = [world.session.received(transport, packet) for _ in range(times)]
+    return [pause_s for pause_s in told if pause_s]
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+@pytest.mark.parametrize("packet", [say("x"), say(""), Packet(PacketType.NOOP), UPGRADE], ids=repr)
+def test_a_client_that_is_too_fast_is_left_alone_and_then_evicted(
+    transport: str, packet: Packet
+) -> None:
+    """So that a stock client comes back; it has a whole burst after each pause."""
+    world = World(transport, options=LIMITED)
+    for strike in (1, 2):
+        assert pauses(world, world.transport, packet, 50) == []
+        [pause_s] = pauses(world, world.transport, packet, 1)
+        assert pause_s == pytest.approx(2.55)
+        assert world.registry.pauses == strike
+        world.wheel.advance(pause_s)
+    assert pauses(world, world.transport, packet, 51) == [float("inf")]
+    assert world.transport.ended == ["fail"]
+    assert world.heard[-1] is CloseReason.RATE_LIMIT
+    assert world.gone
+    assert pauses(world, world.transport, packet, 100) == []
+    assert world.registry.ends[CloseReason.RATE_LIMIT] == 1
+
+
+def test_without_a_rate_nothing_is_counted() -> None:
+    world = World()
+    assert pauses(world, world.transport, say("x"), 1000) == []
+    assert world.session.strained(world.transport) == 0.0
+    world.session.give_back()
+
+
+def test_a_pause_leaves_a_client_time_for_its_pong() -> None:
+    world = World(options=EngineOptions(ping_timeout_s=1, packet_rate=Rate(20, 50)))
+    assert pauses(world, world.transport, say("x"), 51) == [0.5]
+
+
+def test_what_is_no_packet_counts_like_one() -> None:
+    world = World("websocket", options=LIMITED)
+    told = [world.session.strained(world.transport) for _ in range(51)]
+    assert [pause_s for pause_s in told if pause_s] == [pytest.approx(2.55)]
+
+
+def test_the_clock_of_a_heartbeat_is_no_flood() -> None:
+    """The pong that was asked for is free, whatever came before it; another is not."""
+    world = World("websocket", options=LIMITED)
+    pauses(world, world.transport, say("x"), 50)
+    for _ in range(10):
+        world.wheel.advance(25)
+        pauses(world, world.transport, say("x"), 50)
+        assert world.session.received(world.transport, PONG) == 0.0
+    assert len(pauses(world, world.transport, PONG, 1)) == 1
+
+
+def test_answers_to_our_messages_are_free_and_no_more_than_there_were_messages() -> None:
+    world = World("websocket", options=LIMITED)
+    handler = world.session.handler
+    assert isinstance(handler, Recorder)
+    handler.acknowledges = True
+    for _ in range(100):
+        world.session.send(Outgoing(say("code"), tracker=Tracker()))
+    assert pauses(world, world.transport, say("ack"), 100) == []
+    assert pauses(world, world.transport, say("ack"), 50) == []
+    assert len(pauses(world, world.transport, say("ack"), 1)) == 1
+
+
+def test_nothing_was_sent_so_there_is_nothing_to_answer() -> None:
+    world = World("websocket", options=LIMITED)
+    assert not world.session.answered()
+    world.session.send(message("no tracker"))
+    assert not world.session.answered()
+
+
+def test_what_turns_out_to_be_an_answer_later_is_given_back() -> None:
+    world = World("websocket", options=LIMITED)
+    world.session.give_back()
+    for _ in range(1000):
+        assert world.session.received(world.transport, say("x")) == 0.0
+        world.session.give_back()
+
+
+def test_polls_while_upgrading_count() -> None:
+    """Each is answered at once, so nothing else slows them down. A stock client polls a few times."""
+    world = World(options=LIMITED)
+    world.upgrading()
+    for _ in range(52):
+        assert world.transport.poll(world.session) == ["6"]
+    world.transport.poll(world.session)
+    assert world.heard[-1] is CloseReason.RATE_LIMIT
+    assert world.gone
+
+
+def test_a_candidate_that_floods_is_dropped_with_its_session() -> None:
+    world = World(options=LIMITED)
+    candidate = world.probing()
+    told = [world.session.strained(candidate) for _ in range(53)]
+    assert told[-1] == float("inf")
+    assert candidate.ended == ["close"]
+    assert world.gone

@@ -129,9 +129,13 @@ class Node:
                 self.replay.begin(socket)
 
         self.namespace.connected = connected
-        self.namespace.disconnected = lambda socket, reason: self.delivery.disconnected(socket)
+        self.namespace.disconnected = lambda socket, reason: self._disconnected(socket)
         peer.say("0/a,")
         return peer
+
+    def _disconnected(self, socket: Any) -> None:
+        self.delivery.disconnected(socket)
+        self.replay.end(socket)
 
     def noted(self) -> list[tuple[str, int, Level]]:
         """What the store has been told of receipts since the last call."""
@@ -458,6 +462,52 @@ def test_a_store_that_is_away_sends_the_client_away(node: Node, logged_failures:
         peer = node.plugin(1, replay=True)
         assert peer.transport.ended == ["fail"]
     assert logged_failures == ["fault"]
+
+
+def test_what_is_not_due_by_a_clock_that_was_set_back_comes_when_it_is(node: Node) -> None:
+    """Who was there before the clock was set has got it; who came since must get it, too, but never early."""
+    node.now_ms = NOW_MS - 3_000
+    later = attrs.evolve(message("later"), deliver_at_ms=NOW_MS + 60_000)
+    page = Missed(
+        (message("a"), attrs.evolve(message("due"), deliver_at_ms=node.now_ms), later), None
+    )
+    node.store.pages = [page, page]
+    peer = node.plugin(1, replay=True)
+    assert [args[1]["id"] for _, args in events(peer)] == ["due"]
+    for _ in range(3):
+        assert events(peer) == []
+        node.now_ms += 1_000
+        node.world.wheel.advance(1)
+    assert [args[1]["id"] for _, args in events(peer)] == ["a", "due"]
+    assert [asked[6] for asked in node.store.asked] == [None, NOW_MS - 3_000]
+
+
+def test_a_clock_that_was_set_right_again_is_noticed(node: Node) -> None:
+    node.now_ms = NOW_MS - 300_000
+    node.store.pages = [Missed((message("a"),), None), Missed((message("a"),), None)]
+    peer = node.plugin(1, replay=True)
+    node.now_ms = NOW_MS
+    node.world.wheel.advance(1)
+    assert [args[1]["id"] for _, args in events(peer)] == ["a"]
+
+
+def test_who_has_gone_waits_for_nothing(node: Node) -> None:
+    node.now_ms = NOW_MS - 1_000
+    node.store.pages = [Missed((message("a"),), None)]
+    peer = node.plugin(1, replay=True)
+    peer.session.transport_lost(peer.transport)
+    node.now_ms = NOW_MS
+    node.world.wheel.advance(1)
+    assert len(node.store.asked) == 1
+
+
+def test_a_store_that_is_away_when_the_time_has_come_sends_the_client_away(node: Node) -> None:
+    node.now_ms = NOW_MS - 1_000
+    node.store.pages = [Missed((message("a"),), None), fail(StoreUnavailable("away"))]
+    peer = node.plugin(1, replay=True)
+    node.now_ms = NOW_MS
+    node.world.wheel.advance(1)
+    assert peer.transport.ended == ["fail"]
 
 
 # Healing: a node that was deaf for a while.

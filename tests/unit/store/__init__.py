@@ -1,1 +1,1 @@
-"""Tests of the SQLite store."""
+"""Tests of the stores."""

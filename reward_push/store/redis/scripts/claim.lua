@@ -14,7 +14,7 @@ for _, member in ipairs(call('ZRANGEBYSCORE', P .. 'due', '-inf', until_ms, 'LIM
     if m and m.state == 'scheduled' then
         -- It may be claimed a little early: nothing has ended before it was due.
         local at_ms = math.max(now_ms, tonumber(m.at))
-        local key, superseded = P .. 'm:' .. m.id, {}
+        local key, keep, superseded = P .. 'm:' .. m.id, keep_ms(m.id), {}
         if m.till then
             m.state = tonumber(m.till) > now_ms and 'live' or 'expired'
         else
@@ -25,7 +25,7 @@ for _, member in ipairs(call('ZRANGEBYSCORE', P .. 'due', '-inf', until_ms, 'LIM
         m.body = call('GET', P .. 'b:' .. m.id)
         if m.state == 'live' then
             call('HSET', key, 'state', m.state)
-            enter(m, keep_ms(m.id))
+            enter(m, keep)
             room_budget = room_budget - #cjson.decode(m.rooms)
         else
             m.over = at_ms
@@ -33,7 +33,7 @@ for _, member in ipairs(call('ZRANGEBYSCORE', P .. 'due', '-inf', until_ms, 'LIM
             call('ZADD', P .. 'ended', at_ms, m.id)
         end
         if m.state ~= 'expired' then
-            superseded = supersede(m, at_ms, keep_ms(m.id))
+            superseded = supersede(m, at_ms, keep)
             show(m, 'true', superseded)
         end
         local reply = {row(m)}
@@ -41,6 +41,8 @@ for _, member in ipairs(call('ZRANGEBYSCORE', P .. 'due', '-inf', until_ms, 'LIM
             reply[#reply + 1] = ended_reply(ended)
         end
         replies[#replies + 1] = reply
+    elseif not m then
+        forget(string.sub(member, 17), 'scheduled')
     end
 end
 tell_shown()

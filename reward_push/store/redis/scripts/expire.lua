@@ -14,6 +14,9 @@ for _, member in ipairs(call('ZRANGEBYSCORE', P .. 'over', '-inf', ARGV[2], 'LIM
         replies[#replies + 1] = ended_reply(ended)
     else
         call('ZREM', P .. 'over', member)
+        if not m then
+            forget(string.sub(member, 17), 'live')
+        end
     end
 end
 keep_numbers()

@@ -30,9 +30,15 @@ local function keep_ms(id)
     if left < 0 then
         return nil
     end
-    return left
+    return math.max(0, left - SLACK_MS)
 end
 
 local function live_key(m, room)
     return P .. 'live:' .. m.ns .. '|' .. room
+end
+
+-- A message in `state` has expired, as no node ran for long: leave no trace of it in what never does.
+local function forget(id, state)
+    call('ZREM', P .. 'all', id)
+    call('ZREM', P .. 'state:' .. state, id)
 end

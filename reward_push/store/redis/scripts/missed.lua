@@ -7,8 +7,8 @@ local since_ms = tonumber(ARGV[7])
 local share = math.max(20, math.floor(1000 / math.max(1, #ARGV - 7)))
 
 local function is_missed(id)
-    local m = call('HMGET', P .. 'm:' .. id, 'at', 'till')
-    if not m[1] or tonumber(m[1]) > now_ms or tonumber(m[2]) <= now_ms then
+    local till = call('HGET', P .. 'm:' .. id, 'till')
+    if not till or tonumber(till) <= now_ms then
         return false
     end
     local receipt = call('HGET', P .. 'r:' .. id, device)

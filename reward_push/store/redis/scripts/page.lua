@@ -15,12 +15,11 @@ local found = call('ZREVRANGEBYSCORE', key, before, '-inf', 'WITHSCORES', 'LIMIT
 local reply, last = {false}, nil
 for i = 1, #found, 2 do
     local id = found[i]
-    if #reply > limit then
-        -- There is one more, or may be.
-        reply[1] = last
-        return reply
-    end
     if state == '' or streamer == '' or call('HGET', P .. 'm:' .. id, 'state') == state then
+        if #reply > limit then
+            reply[1] = last
+            return reply
+        end
         local m = find(id)
         if m then
             reply[#reply + 1] = row(m)
@@ -28,6 +27,7 @@ for i = 1, #found, 2 do
     end
     last = found[i + 1]
 end
+-- Here more is looked at than is shown, or there is nothing more.
 if #found == 2 * looked_at then
     reply[1] = last
 end

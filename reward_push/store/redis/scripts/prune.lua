@@ -17,9 +17,8 @@ for _, id in ipairs(ended) do
             end
         end
     else
-        -- It has expired: no node ran for long.
         for _, state in ipairs({'done', 'expired', 'cancelled'}) do
-            call('ZREM', P .. 'state:' .. state, id)
+            forget(id, state)
         end
     end
     call('ZREM', P .. 'all', id)

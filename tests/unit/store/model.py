@@ -8,7 +8,6 @@ from reward_push.rewards.interfaces import (
     Ended,
     Kept,
     Level,
-    Missed,
     OwedRevoke,
     Reason,
 )
@@ -130,19 +129,24 @@ class Model:
                 if level > entry.receipts.get(device, (0, 0))[0]:
                     entry.receipts[device] = (level, at_ms)
 
-    def missed(self, device, namespace, rooms, now_ms, limit):
-        """The first page."""
+    def missed(self, device, namespace, rooms, now_ms, limit, since_ms):
+        """The first page, and whether there is more."""
         found = [
             each
             for each in self._in(State.LIVE)
             if each.record.message.namespace == namespace
             and set(rooms) & set(rooms_of(each.record.message.to))
-            and each.record.message.deliver_at_ms <= now_ms < each.record.message.expires_at_ms
+            and now_ms < each.record.message.expires_at_ms
             and each.receipts.get(device, (0, 0))[0] < Level.DELIVERED
+            and not (since_ms is not None and each.receipts.get(device, (0, -1))[1] >= since_ms)
         ]
         found.sort(key=lambda each: each.live_no)
         messages = tuple(each.record.message for each in found[:limit])
-        return Missed(messages, found[limit - 1].live_no if len(found) > limit else None)
+        return messages, len(found) > limit
+
+    def had(self, message_id, devices):
+        entry = self._entries.get(message_id)
+        return [] if entry is None else sorted(set(devices) & set(entry.receipts))
 
     def owed(self, device, namespace):
         return sorted(

@@ -1,0 +1,295 @@
+"""A node among others: one Redis for all, its clock, and the other nodes.
+
+Imported only when it is needed: the Redis library installs a reactor.
+"""
+
+import contextlib
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from itertools import chain
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from .access.interfaces import KeyExists
+from .cluster.address import RedisAddress
+from .cluster.advertise import address_of
+from .cluster.backplane import Backplane, ToldByStore
+from .cluster.channels import Channels
+from .cluster.clock import ClusterClock
+from .cluster.directory import Directory
+from .cluster.emitters import Emitters
+from .cluster.healing import Healer
+from .cluster.here import Here
+from .cluster.link import RedisLink
+from .cluster.listener import Listener, NodeSite
+from .cluster.member import Load, Member
+from .cluster.peers import Peers
+from .cluster.reach import Reach
+from .cluster.relay import Relay
+from .cluster.secret import SharedSecret
+from .cluster.signature import Sender, Signer, Verifier
+from .cluster.subscriber import Subscriber
+from .errors import StartError
+from .first_keys import FirstKeys
+from .mover import Mover
+from .presence import ClusterPresence
+from .rewards.interfaces import INews, IPresence
+from .rewards.news import LocalNews
+from .settings.model import ClusterSettings, Settings
+from .standing import IStanding, Parts
+from .store.redis.store import RedisStore
+from .transports.resource import EngineResource
+
+MAINTENANCE_S = 10.0
+"""How often the store forgets what is over."""
+ACCEPT_WITHIN_MS = 1_900
+"""What Redis does not accept in this time it does not accept at all: a little less than anybody waits."""
+RELAY_MARGIN_S = 10.0
+"""How much longer than a poll is held an answer of another node is waited for."""
+RESTORE_OVER_S = 10.0
+"""How long it takes to send clients away after Redis has lost what it knew of their devices."""
+MISSED_GRACE_MS = 5_000
+"""What was due this long before this node began was not missed: others may have been at work."""
+ASK_EVERY_S = 1.0
+"""How often the schedule is read anew: a node that has accepted something and died told nobody when it is due."""
+
+
+@implementer(IStanding)
+class Together:
+    """What a node with Redis stands on."""
+
+    ask_every_s = ASK_EVERY_S
+    missed_grace_ms = MISSED_GRACE_MS
+    presence: IPresence
+
+    _log = Logger()
+
+    def __init__(self, settings: Settings, cluster: ClusterSettings, reactor: Any) -> None:
+        """Connect to nothing yet. Raises :class:`.errors.StartError`."""
+        try:
+            address = RedisAddress.parse(cluster.redis_url)
+        except ValueError as error:
+            raise StartError(f"redis_url: {error}") from None
+        self._settings = settings
+        self._cluster = cluster
+        self._reactor = reactor
+        self._address = address
+        self.drain_s = cluster.drain_s
+        self.link = RedisLink(address, reactor, connected=self._connected)
+        self.clock = ClusterClock(self.link, reactor)
+        self.now_ms = self.clock.now_ms
+        self.store = RedisStore(
+            self.link,
+            cluster.redis_prefix,
+            self.now_ms,
+            deadline_ms=lambda: self.now_ms() + ACCEPT_WITHIN_MS,
+            retention_s=cluster.retention_s or None,
+        )
+        self._channels = Channels(cluster.redis_prefix)
+        self.subscriber = Subscriber(address, reactor)
+        self._maintenance = LoopingCall(self.store.maintain)
+        self._maintenance.clock = reactor
+        self._epoch: str | None = None
+        self._ready: Deferred[None] = Deferred()
+        self._entered: Deferred[None] = Deferred()
+        self._parts: Parts
+
+        password = None if address.credentials is None else address.credentials.password
+        secret = SharedSecret(cluster.secret, password)
+        instance = secrets.token_hex(8)
+        node_id = settings.node_id
+        me = Member(node_id, instance, 0, "", version("reward-push"), 0, 0, "starting")
+        self.directory = Directory(
+            self.link, cluster.redis_prefix, me, self._load, secret, reactor, self.now_ms
+        )
+        reach = Reach(
+            self.directory, Signer(secret, Sender(node_id, instance), self.now_ms), reactor
+        )
+        ping_interval_s = settings.engine.ping_interval_s
+        self.relay = Relay(node_id, reach, answer_timeout_s=ping_interval_s + RELAY_MARGIN_S)
+        self.foreign = self.relay
+        self.directory.on_gone(self.relay.owner_gone)
+        self._verifier = Verifier(secret, node_id, self.now_ms)
+        self._listener: Listener
+        self._listening: Deferred[tuple[str, int]]
+        self.peers = Peers(node_id, self._channels, self.store, self.directory.others, reactor)
+        self.backplane: Backplane
+        self.emitters: Emitters | None = None
+        self.troubles: list[Callable[[], str | None]] = [
+            self.link.trouble,
+            self.store.healthy,
+            self.directory.trouble,
+        ]
+
+    # What the rest of the node asks.
+
+    def news(self, local: LocalNews) -> INews:
+        """See :class:`.standing.IStanding`."""
+        told: INews = ToldByStore()
+        return told
+
+    def hears(self, socket: Any) -> "Deferred[None]":
+        """See :class:`.standing.IStanding`."""
+        return self.backplane.hears(socket)
+
+    def left(self, socket: Any) -> None:
+        """See :class:`.standing.IStanding`."""
+        self.backplane.left(socket)
+
+    def join(self, parts: Parts) -> None:
+        """See :class:`.standing.IStanding`."""
+        self._parts = parts
+        here = Here(parts.waiting, parts.delivery, self._settings.namespaces, parts.keys.revoked)
+        healer = Healer(self.store, here, self._sockets_in, parts.replay.heal, self._everything)
+        self.backplane = Backplane(
+            self._settings.node_id,
+            self._channels,
+            self.subscriber,
+            self.store,
+            here,
+            healer,
+            self.peers,
+            self._reactor,
+        )
+        self.troubles.append(self.backplane.trouble)
+        self.presence = ClusterPresence(parts.here, self.peers)
+        if self._cluster.emitter_compat:
+            self.emitters = Emitters(parts.server, self._settings.namespaces)
+        engine = EngineResource(parts.registry, parts.websockets, parts.origins, opens=False)
+        site = NodeSite(engine, parts.site_options, self._verifier, self._reactor)
+        self._listener = Listener(self._cluster.listen, site, self._reactor)
+
+    def nodes(self) -> Sequence[Mapping[str, Any]]:
+        """See :class:`.standing.IStanding`."""
+        return self.directory.nodes()
+
+    # Its life.
+
+    def listen(self) -> None:
+        """See :class:`.standing.IStanding`."""
+        self._listening = self._listener.start()
+        failures: list[Any] = []
+        self._listening.addErrback(failures.append)
+        if failures:
+            failures[0].trap(CannotListenError, OSError)
+            raise StartError(f"cluster_listen: {failures[0].getErrorMessage()}")
+
+    def start(self) -> None:
+        """See :class:`.standing.IStanding`."""
+        self.subscriber.start(
+            lambda _channel, text: self.backplane.received(text),
+            self.backplane.ready,
+            self.backplane.lost,
+        )
+        self.link.start()
+        self.clock.start()
+        self.backplane.start()
+        self._maintenance.start(MAINTENANCE_S)
+        Deferred.fromCoroutine(self._enter()).addErrback(
+            lambda failure: self._log.failure("this node did not enter the directory", failure)
+        )
+
+    async def _enter(self) -> None:
+        """Let other nodes know where this one is."""
+        listening = await self._listening
+        toward = [(each.host, each.port) for each in self._address.hosts]
+        self.directory.located(
+            await address_of(self._cluster.advertise, listening, toward, self._reactor)
+        )
+        await self._entered
+        await self.directory.start()
+
+    def leave(self) -> "Deferred[None]":
+        """See :class:`.standing.IStanding`."""
+        return Deferred.fromCoroutine(self._leave())
+
+    async def _leave(self) -> None:
+        await self.relay.stop()
+        await self._listener.stop()
+
+    def ready(self) -> "Deferred[None]":
+        """See :class:`.standing.IStanding`."""
+        return self._ready
+
+    def stop(self) -> "Deferred[None]":
+        """See :class:`.standing.IStanding`."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        if self._maintenance.running:
+            self._maintenance.stop()
+        await self.directory.leave()
+        self.backplane.stop()
+        await self.store.stop()
+        self.clock.stop()
+        await self.subscriber.stop()
+        await self.link.stop()
+
+    # Redis.
+
+    async def _connected(self) -> None:
+        """The link has a new connection, which nobody has used yet."""
+        if self._epoch is None:
+            # Nothing is asked of the store before the time is known.
+            await self.clock.read(anew=True)
+            self.store.start()
+        epoch = await self.store.meet(secrets.token_hex(8))
+        before, self._epoch = self._epoch, epoch
+        if before is None:
+            await self._first_keys()
+            self._entered.callback(None)
+            self._ready.callback(None)
+            return
+        await self.clock.read(anew=True)
+        if epoch != before:
+            await self._restore()
+
+    async def _first_keys(self) -> None:
+        """Make the first keys where there is none and none is configured. Of several nodes one does it."""
+        if self._settings.backend_key is not None:
+            return
+        first = FirstKeys.make(self.now_ms())
+        if await self.store.add_first_keys(first.stored):
+            try:
+                first.show(self._settings)
+            except StartError as error:
+                self._log.error("{reason}", reason=str(error))
+
+    async def _restore(self) -> None:
+        """Redis has come back without what it knew: give it the keys back that are in use here."""
+        stored = self._parts.keys.known()
+        self._log.error(
+            "Redis has lost its data: this node gives it {count} keys back and sends its clients away"
+            " to come again. Messages are lost",
+            count=len(stored),
+        )
+        for each in stored:
+            with contextlib.suppress(KeyExists):
+                await self.store.add_key(each)
+        Mover(self._parts.registry, self._reactor).move(RESTORE_OVER_S)
+
+    def _load(self) -> Load:
+        said = self._parts.health()
+        return Load(int(said["connections"]), str(said["status"]))
+
+    def _sockets_in(self, namespace: str, rooms: Any) -> Any:
+        served = namespace in self._parts.server.namespaces
+        return self._parts.server.members(namespace, rooms) if served else ()
+
+    async def _everything(self) -> Any:
+        """Nobody knows what was missed: find out which keys are still there; return all sockets."""
+        audience, keys = self._parts.audience, self._parts.keys
+        for key_id in list(audience.holders):
+            if await self.store.get_key(key_id) is None:
+                keys.revoked(key_id)
+            else:
+                keys.forget(key_id)
+        return list(
+            chain.from_iterable(each.sockets for each in self._parts.server.namespaces.values())
+        )

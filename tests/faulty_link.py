@@ -1,0 +1,119 @@
+"""A TCP connection that fails on demand: a port that forwards to another, and can be cut, stalled or slowed."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from .running_redis import free_port
+
+CALL_TIMEOUT_S = 10.0
+_CHUNK = 65_536
+
+
+class FaultyLink:
+    """Forwards connections from ``port`` to another port of loopback, both ways, in a thread of its own.
+
+    Args:
+        target_port: where it forwards to. Nobody needs to listen there yet.
+    """
+
+    def __init__(self, target_port: int) -> None:
+        self.port = free_port()
+        self._target_port = target_port
+        self._loop = asyncio.new_event_loop()
+        self._flows = asyncio.Event()
+        self._flows.set()
+        self._delay_s = 0.0
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="link", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._call(self._listen())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._call(self._end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def cut(self) -> None:
+        """Break what there is, without a word, and refuse new connections."""
+        self._call(self._cut())
+
+    def stall(self) -> None:
+        """Keep back all bytes, both ways, of connections old and new: each end thinks that the other is there."""
+        self._call(self._set(self._flows.clear))
+
+    def slow(self, delay_s: float) -> None:
+        """Keep back what comes for ``delay_s`` seconds."""
+        self._delay_s = delay_s
+
+    def restore(self) -> None:
+        """Forward as at first; what was kept back goes on its way."""
+        self._delay_s = 0.0
+        self._call(self._set(self._flows.set))
+        self._call(self._listen())
+
+    async def _set(self, change: Callable[[], None]) -> None:
+        change()
+
+    async def _listen(self) -> None:
+        if self._server is None:
+            self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+
+    async def _cut(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    async def _end(self) -> None:
+        await self._cut()
+        mine = asyncio.current_task()
+        others = [each for each in asyncio.all_tasks() if each is not mine]
+        for each in others:
+            each.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        ends = [writer]
+        try:
+            await self._flows.wait()
+            there, back = await asyncio.open_connection("127.0.0.1", self._target_port)
+            self._writers.add(back)
+            ends.append(back)
+            await asyncio.gather(self._forward(reader, back), self._forward(there, writer))
+        except OSError:
+            pass
+        finally:
+            for each in ends:
+                self._writers.discard(each)
+                each.transport.abort()
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass on what comes, until an end is gone; raises OSError when it broke."""
+        while data := await reader.read(_CHUNK):
+            if self._delay_s:
+                await asyncio.sleep(self._delay_s)
+            await self._flows.wait()
+            writer.write(data)
+            await writer.drain()
+        await self._flows.wait()
+        with suppress(OSError):
+            writer.write_eof()
+
+    def _call(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(CALL_TIMEOUT_S)
