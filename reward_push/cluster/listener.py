@@ -6,6 +6,7 @@ Nothing else is served there, and nobody else is answered but with 403, before a
 from http import HTTPStatus
 from typing import Any
 
+import attrs
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import serverFromString
@@ -18,6 +19,7 @@ from ..transports.errors import error_body
 from ..transports.options import SiteOptions
 from ..transports.resource import EngineResource
 from ..transports.site import EdgeSite
+from .reach import KEPT_OPEN_S
 from .signature import CLIENT_HEADER, REFUSED_HEADER, SIGNATURE_HEADER, Rejection, Verifier
 
 ROOM_BYTES = 4096
@@ -63,6 +65,10 @@ class NodeSite(EdgeSite):
 
         It passes nothing on, so no request can go in circles.
         """
+        if options.idle_timeout_s:
+            # A connection that the other node still keeps must not be closed under its next request.
+            idle_timeout_s = max(options.idle_timeout_s, KEPT_OPEN_S)
+            options = attrs.evolve(options, idle_timeout_s=idle_timeout_s)
         super().__init__(engine, options, engine, clock)
         self.verifier = verifier
         self._told_s: float | None = None

@@ -194,7 +194,7 @@ class Session:
         is_answer: bool | None = False
         kind = packet.type
         if kind is PacketType.MESSAGE:
-            self._heartbeat.alive(self._sessions.wheel.now())
+            self._alive(self._sessions.wheel.now())
             is_answer = handler.message(packet.data)
         elif kind is PacketType.PING or kind is PacketType.PONG:
             is_answer = self._take_beat(kind)
@@ -235,7 +235,7 @@ class Session:
         if transport is self.transport:
             now = self._sessions.wheel.now()
             self._heartbeat.answered(now)
-            self._heartbeat.alive(now)
+            self._alive(now)
             self._proved()
 
     def transport_broken(self, transport: ITransport, reason: CloseReason) -> None:
@@ -291,6 +291,7 @@ class Session:
             self._ask(transport)
         elif self._heartbeat.may_ping:
             self._ping(self._sessions.wheel.now())
+            self._file_earlier()
 
     # How fast the client sends.
 
@@ -340,13 +341,17 @@ class Session:
             self.close(CloseReason.TRANSPORT_ERROR)
             return False
         now = self._sessions.wheel.now()
-        self._heartbeat.alive(now)
+        self._alive(now)
         if kind is PacketType.PING:
             self.send(PONG)
             return False
         was_asked = self._heartbeat.answered(now)
         self._proved()
         return was_asked
+
+    def _alive(self, now: float) -> None:
+        self._heartbeat.alive(now)
+        self._file_earlier()
 
     def _beat(self, now: float) -> None:
         """The time for a ping, or for its answer, has come."""
@@ -470,6 +475,11 @@ class Session:
 
     def _advance(self, event: Event) -> None:
         self._state = advance(self._state, event)
+
+    def _file_earlier(self) -> None:
+        """The heartbeat's deadline has moved, perhaps to before what the session was filed for."""
+        if self._heartbeat.at < self.due:
+            self._file()
 
     def _file(self) -> None:
         self.due = min(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from .. import token_maker
 from ..running_node import ONE_ADDRESS
 from . import wire
 from .server import Echo, Honest, Node
@@ -64,6 +65,15 @@ def strict(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def polling_only(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node without WebSockets."""
     with _running(tmp_path_factory.mktemp("polling"), "--transports=polling") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def trusting(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node that takes tokens signed with ES256."""
+    folder = tmp_path_factory.mktemp("trusting")
+    (folder / "key.pem").write_text(token_maker.public_pem("ES256"))
+    with _running(folder, f"--jwt-public-key={folder / 'key.pem'}", "--jwt-leeway=0") as running:
         yield running
 
 

@@ -268,6 +268,25 @@ def test_revision_4_silence_after_a_ping_ends_the_session(transport: str) -> Non
     assert world.gone
 
 
+def test_revision_4_a_long_timeout_does_not_spread_the_pings() -> None:
+    """The next ping is an interval after the pong, not where the timeout would have been."""
+    world = World("websocket", options=EngineOptions(ping_interval_s=25, ping_timeout_s=60))
+    for pings in range(1, 4):
+        world.wheel.advance(25)
+        assert world.transport.sent[1:] == [["2"]] * pings
+        world.session.received(world.transport, PONG)
+
+
+def test_revision_4_a_ping_that_asks_for_a_proof_has_its_timeout_in_time() -> None:
+    """It is sent ahead of the interval, and its end is noticed ahead of it, too."""
+    world = World("websocket", options=EngineOptions(ping_interval_s=25, ping_timeout_s=5))
+    world.session.send(Outgoing(Packet(PacketType.MESSAGE, "x"), tracker=Tracker()))
+    world.wheel.advance(PROOF_DELAY_S + 4.9)
+    assert not world.gone
+    world.wheel.advance(0.1)
+    assert world.heard == ["opened", CloseReason.PING_TIMEOUT]
+
+
 def test_the_answer_time_counts_from_the_ping_s_own_time() -> None:
     """A tick that comes late does not lengthen it, but a node that was away does not shorten it."""
     for late, limit in ((0.05, 45.0), (5.0, 50.0)):
@@ -298,9 +317,9 @@ def test_revision_3_a_websocket_whose_client_pings_late_is_asked_and_kept() -> N
     """A hidden page's timers are late, its browser answers: no silence of 35 s, whatever the page does."""
     world = World("websocket", V3)
     for asked in range(1, 4):
-        world.wheel.advance(29.9)
+        world.wheel.advance(29.875)
         assert world.transport.pings == asked - 1
-        world.wheel.advance(0.1)
+        world.wheel.advance(0.125)
         assert world.transport.pings == asked
         world.session.transport_proved(world.transport)
     world.wheel.advance(44.9)

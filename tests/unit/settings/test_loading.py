@@ -508,12 +508,6 @@ def test_an_unsupported_setting_stops_the_start(setting: Setting) -> None:
     assert refusal({setting.name: value}).startswith(f"{given}: not supported by this version")
 
 
-def test_the_file_of_an_unsupported_secret_is_not_even_read() -> None:
-    for name in ("jwt_secret",):
-        line = refusal({f"{name}_file": "/no/such/file"})
-        assert line.startswith(f"{name}_file = '/no/such/file': not supported by this version")
-
-
 def test_what_changes_nothing_may_be_set(toml: Toml) -> None:
     options = toml("""
         workers = 1
