@@ -9,16 +9,16 @@ from typing import Any
 
 import attrs
 from twisted.application.service import IService, MultiService
-from twisted.application.strports import service as listen_on
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.task import LoopingCall
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from .access.addresses import Proxies
 from .access.guard import GIVES_WAY_AFTER_S, Guard
+from .access.key_set_file import CHECK_S, KeySetFile
 from .access.keys import KeyRing
+from .access.tokens import Tokens
 from .access.usage import FLUSH_S
 from .alone import Alone
 from .api.errors import too_large_body
@@ -38,22 +38,21 @@ from .rewards.publisher import Publisher
 from .rewards.receipts import ReceiptBuffer
 from .rewards.scheduler import CLAIM_AHEAD_MS, Scheduler
 from .rewards.waiting import Waiting
-from .settings.model import HttpSettings, Settings
+from .settings.model import HttpSettings, Settings, TokenSettings
 from .signals import on_second_stop
 from .socketio.decoder import Decoder, Limits
 from .socketio.server import Server
 from .standing import IStanding, Parts
 from .transports.cors import Origins
 from .transports.interfaces import IBodyPolicy, IUpload
+from .transports.listening import listening
 from .transports.options import SiteOptions
 from .transports.resource import EngineResource
 from .transports.root import Root
 from .transports.site import build_site
 from .transports.websocket import WebSocketAcceptor
 from .transports.wheel import Wheel, tick_for
-
-MAINTENANCE_S = 10.0
-"""How often the store is pruned, and probed while it is away."""
+from .upkeep import Upkeep
 
 TIDY_S = 10.0
 """How often the door's tables give back what is over."""
@@ -72,7 +71,8 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     reactor.seconds = time.monotonic
     standing = _standing(settings, reactor)
     store, now_ms = standing.store, standing.now_ms
-    keys = KeyRing(store, now_ms, settings.backend_key)
+    upkeep = Upkeep(reactor)
+    keys = KeyRing(store, now_ms, settings.backend_key, _tokens(settings.tokens, now_ms, upkeep))
 
     engine = settings.engine
     wheel = Wheel(reactor, tick_for(engine.ping_interval_s, engine.ping_timeout_s))
@@ -107,7 +107,14 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     )
     acknowledgements = Acknowledgements(delivery, receipts, store, news, now_ms)
     replay = Replay(
-        store, receipts, delivery, waiting.holds, now_ms, hears=standing.hears, left=standing.left
+        store,
+        receipts,
+        delivery,
+        waiting.holds,
+        now_ms,
+        hears=standing.hears,
+        left=standing.left,
+        caught_up=standing.caught_up,
     )
     audience = Audience(keys, store, delivery, acknowledgements, replay, guard, wheel, now_ms)
     keys.evict = audience.revoked
@@ -163,22 +170,15 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     resource = EngineResource(registry, websockets, origins, foreign=standing.foreign, door=guard)
     root = Root({settings.path: resource}, api, ApiBodies(http))
     site = build_site(root, options, root, reactor)
+    upkeep.every(TIDY_S, guard.tidy)
+    upkeep.every(FLUSH_S, lambda: keys.usage.flush(audience.keys_in_use()), at_stop=True)
     node = Node(
-        standing,
-        scheduler,
-        waiting,
-        receipts,
-        registry,
-        resource,
-        health,
-        wheel,
-        guard,
-        lambda: keys.usage.flush(audience.holders),
+        *(standing, scheduler, waiting, receipts, registry, resource, health, wheel, upkeep),
         reactor,
     )
     on_second_stop(reactor, node.hurry)
     for description in settings.listen:
-        listen_on(with_backlog(description), site, reactor).setServiceParent(node)
+        listening(description, site, reactor).setServiceParent(node)
     return node
 
 
@@ -192,6 +192,19 @@ def _standing(settings: Settings, reactor: Any) -> IStanding:
 
         standing = Together(settings, settings.cluster, reactor)
     return standing
+
+
+def _tokens(
+    settings: TokenSettings | None, now_ms: Callable[[], int], upkeep: Upkeep
+) -> Tokens | None:
+    """Return what verifies signed tokens, if any are accepted; its keys are kept up to date."""
+    if settings is None:
+        return None
+    tokens = Tokens(settings.keys, now_ms, leeway_s=settings.leeway_s)
+    if settings.jwks_path is not None:
+        file = KeySetFile(settings.jwks_path, settings.algorithm, settings.keys, tokens)
+        upkeep.every(CHECK_S, file.check)
+    return tokens
 
 
 class Node(MultiService):
@@ -212,8 +225,7 @@ class Node(MultiService):
         resource: EngineResource,
         health: Health,
         wheel: Wheel,
-        guard: Guard,
-        note_usage: Callable[[], "Deferred[None]"],
+        upkeep: Upkeep,
         clock: Any,
     ) -> None:
         super().__init__()
@@ -225,11 +237,7 @@ class Node(MultiService):
         self._resource = resource
         self._health = health
         self._wheel = wheel
-        self._tidying = LoopingCall(guard.tidy)
-        self._tidying.clock = clock
-        self._note_usage = note_usage
-        self._noting = LoopingCall(note_usage)
-        self._noting.clock = clock
+        self._upkeep = upkeep
 
     def privilegedStartService(self) -> None:
         """Listen. Raises :class:`StartError` when a port cannot be had."""
@@ -243,8 +251,7 @@ class Node(MultiService):
         """Stand, without which nothing works, and be ready."""
         self._standing.start()
         super().startService()
-        self._noting.start(FLUSH_S, now=False)
-        self._tidying.start(TIDY_S, now=False)
+        self._upkeep.start()
         self._standing.ready().addCallback(self._begin)
         self._health.started()
 
@@ -263,19 +270,16 @@ class Node(MultiService):
     async def _stop(self) -> None:
         self._health.draining()
         self._resource.draining = True
+        kept = self._upkeep.stop()  # Begins while it is known which keys are in use.
         if self._standing.drain_s:
             await self._mover.move(self._standing.drain_s)
         await self._scheduler.stop()
         await self._waiting.stop(CLAIM_AHEAD_MS / 1000)
-        usage_noted = self._note_usage()  # While it is known which keys are in use.
         await self._mover.move(0)
         await self._standing.leave()
         await super().stopService()
-        for each in (self._noting, self._tidying):
-            if each.running:
-                each.stop()
-        await usage_noted
         await self._receipts.stop()
+        await kept
         await self._standing.stop()
         self._wheel.stop()
 
@@ -304,14 +308,3 @@ class ApiBodies:
     ) -> tuple[list[tuple[bytes, bytes]], bytes]:
         """See :class:`.transports.interfaces.IBodyPolicy`."""
         return [(b"Content-Type", b"application/json")], too_large_body()
-
-
-def with_backlog(description: str) -> str:
-    """Return an endpoint string with a backlog fit for a flood of connects, unless it names its own.
-
-    Twisted's default of 50 makes a balancer answer 504 once the accept queue is full.
-    """
-    kind = description.removeprefix("haproxy:").partition(":")[0]
-    if kind in ("tcp", "tcp6", "ssl", "unix") and "backlog=" not in description:
-        return f"{description}:backlog=1024"
-    return description

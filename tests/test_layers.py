@@ -24,6 +24,8 @@ LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "engineio": set(),
     "access": set(),
+    # Streamers, groups and devices bear the same names everywhere.
+    "access.claims": {"access", "rewards.names"},
     "ops": set(),
     "rewards": set(),
     "rewards.delivery": {
@@ -49,15 +51,21 @@ LAYERS: dict[str, set[str]] = {
     "presence": {"engineio", "socketio", "rewards", "cluster.peers"},
     "mover": {"engineio"},
     "signals": set(),
+    "upkeep": set(),
     "standing": {"*"},
     "alone": {"*"},
     "together": {"*"},
     "holders": {"socketio"},
+    "key_end": {"engineio.interfaces", "socketio", "access"},
+    "renewal": {"socketio", "access", "key_end"},
     "audience": {
         *("engineio.errors", "engineio.interfaces", "socketio", "access", "rewards"),
-        *("replay", "holders"),
+        *("replay", "holders", "key_end", "renewal"),
     },
-    "settings": {"engineio.options", "access.limits", "access.addresses", "errors"},
+    "settings": {
+        *("engineio.options", "errors", "access.limits", "access.addresses", "cluster.address"),
+        *("access.token_keys", "access.key_set_file"),
+    },
     "first_keys": {"access", "errors", "settings"},
     "node": {"*"},
     "tap": {"*"},
@@ -98,6 +106,8 @@ ONLY_IN: dict[str, set[str]] = {
     "twisted.internet.reactor": {"node", "tap"},
     "txredisapi": {"node", "store", "cluster"},
     "autobahn": {"transports"},
+    "jwt": {"access"},
+    "cryptography": {"access"},
     "sqlite3": {"store"},
 }
 """Module → the only layers that may import it."""

@@ -25,6 +25,9 @@ class Right(StrEnum):
     ADMIN = "admin"
 
 
+MAX_GROUPS = 32
+"""Groups of one plugin key."""
+
 ANY_STREAMER = "*"
 """The ``streamer`` of a gateway key: its clients name their own."""
 

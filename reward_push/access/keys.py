@@ -6,9 +6,11 @@ import attrs
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.python.failure import Failure
 
+from .claims import Token
 from .interfaces import IKeyStore, Key, KeyKind, KeyPage, Right, StoredKey, StoreUnavailable
 from .key_text import MAX_PRESENTED_CHARS, digest, new_key, parse, proves
 from .recent import Recent
+from .tokens import Tokens, looks_like_token
 from .usage import KeyUsage
 
 CONFIG_KEY_ID = "config"
@@ -35,6 +37,7 @@ class KeyRing:
         store: IKeyStore,
         now_ms: Callable[[], int],
         backend_key: str | None = None,
+        tokens: Tokens | None = None,
         *,
         cache_size: int = CACHE_SIZE,
         unknown_cache_size: int = UNKNOWN_CACHE_SIZE,
@@ -42,11 +45,13 @@ class KeyRing:
     ) -> None:
         """``backend_key``: 1 to 512 characters that are a backend key with every right.
 
+        ``tokens``: verifies signed tokens, which stand where a plugin key does; ``None``: there are none.
         ``max_lookups``: key ids being looked up at one time. Raises ValueError.
         """
         self._store = store
         self._now_ms = now_ms
         self._configured = None if backend_key is None else _configured(backend_key, now_ms())
+        self._tokens = tokens
         self._known: Recent[StoredKey] = Recent(cache_size)
         self._unknown: Recent[None] = Recent(unknown_cache_size)
         self._guessed: Recent[None] = Recent(unknown_cache_size)
@@ -62,11 +67,12 @@ class KeyRing:
 
         Fails with :class:`StoreUnavailable` when it cannot be looked up.
         """
-        if len(presented) > MAX_PRESENTED_CHARS:
-            return succeed(None)
-        if self._configured is not None and proves(presented, self._configured):
+        short = len(presented) <= MAX_PRESENTED_CHARS
+        if short and self._configured is not None and proves(presented, self._configured):
             return succeed(self._configured.key)
-        parts = parse(presented)
+        if looks_like_token(presented):
+            return succeed(self.token(presented))
+        parts = parse(presented) if short else None
         if parts is None:
             return succeed(None)
         key_id, secret = parts
@@ -82,6 +88,10 @@ class KeyRing:
         parts = parse(presented) if len(presented) <= MAX_PRESENTED_CHARS else None
         stored = None if parts is None else self._known.get(parts[0])
         return _key_of(stored) if parts is not None and proves(parts[1], stored) else None
+
+    def token(self, presented: str) -> Token | None:
+        """Return what a signed token stands for; ``None``, a definite no, also where tokens are not accepted."""
+        return None if self._tokens is None else self._tokens.verify(presented)
 
     def create(
         self,
@@ -137,10 +147,13 @@ class KeyRing:
     def remembers(self, key: Key) -> bool:
         """Return whether ``key``, which was looked up a while ago, is still known to be valid.
 
-        If not, it was revoked since, or other keys have displaced it: look it up again.
+        If not, it was revoked since, or other keys have displaced it: look it up again. Tokens cannot be
+        revoked.
         """
+        if key.key_id == CONFIG_KEY_ID or isinstance(key, Token):
+            return not key.expired(self._now_ms())
         stored = self._known.get(key.key_id)
-        return key.key_id == CONFIG_KEY_ID or (stored is not None and stored.key == key)
+        return stored is not None and stored.key == key
 
     def known(self) -> list[StoredKey]:
         """Return the keys in memory, those of the configuration left out: for a store that has lost its own."""

@@ -6,7 +6,7 @@ from typing import Any
 from twisted.web.server import Request
 
 from ..access import key_cursor
-from ..access.interfaces import ANY_STREAMER, Key, KeyKind, KeyPage, KeyUse, Right
+from ..access.interfaces import ANY_STREAMER, MAX_GROUPS, Key, KeyKind, KeyPage, KeyUse, Right
 from ..access.key_text import KEY_ID
 from ..rewards.errors import ErrorCode, Refused, invalid
 from ..rewards.instants import instant, to_rfc3339
@@ -23,7 +23,7 @@ MAX_PAGES = 10
 """Pages of the store read for one answer, when what is found is not for who asks."""
 
 MAX_NAME_CHARS = 128
-MAX_GROUPS = 32
+
 
 _PLUGIN_ONLY = ("streamer", "groups")
 _BACKEND_ONLY = ("rights",)

@@ -94,6 +94,11 @@ class Session:
         return self._outbox.transport
 
     @property
+    def waiting_size(self) -> int:
+        """How much waits to be written to the client, in characters or bytes."""
+        return self._outbox.waiting_size
+
+    @property
     def handler(self) -> ISessionHandler | None:
         """What lives on top of the session, while it is open."""
         return self._outbox.handler
@@ -160,7 +165,7 @@ class Session:
         if transport is not None:
             self._drop_candidate()
             # Before anything is written: the end of a poll may bring the connection's next request.
-            self._end(reason)
+            self._end(reason, evicted=True)
             transport.fail()
 
     # What a transport tells (ISession).
@@ -174,6 +179,7 @@ class Session:
         over_websocket = transport.name == "websocket"
         self._advance(Event.WEBSOCKET_OPENED if over_websocket else Event.POLLING_OPENED)
         self._outbox.transport = transport
+        self._sessions.counts.opened[transport.name, self.revision.number] += 1
         upgrades = () if over_websocket else options.upgrades
         transport.send((open_packet(self.sid, upgrades, options),))
         self._file()
@@ -194,7 +200,7 @@ class Session:
         is_answer: bool | None = False
         kind = packet.type
         if kind is PacketType.MESSAGE:
-            self._heartbeat.alive(self._sessions.wheel.now())
+            self._alive(self._sessions.wheel.now())
             is_answer = handler.message(packet.data)
         elif kind is PacketType.PING or kind is PacketType.PONG:
             is_answer = self._take_beat(kind)
@@ -235,7 +241,7 @@ class Session:
         if transport is self.transport:
             now = self._sessions.wheel.now()
             self._heartbeat.answered(now)
-            self._heartbeat.alive(now)
+            self._alive(now)
             self._proved()
 
     def transport_broken(self, transport: ITransport, reason: CloseReason) -> None:
@@ -291,6 +297,7 @@ class Session:
             self._ask(transport)
         elif self._heartbeat.may_ping:
             self._ping(self._sessions.wheel.now())
+            self._file_earlier()
 
     # How fast the client sends.
 
@@ -340,13 +347,17 @@ class Session:
             self.close(CloseReason.TRANSPORT_ERROR)
             return False
         now = self._sessions.wheel.now()
-        self._heartbeat.alive(now)
+        self._alive(now)
         if kind is PacketType.PING:
             self.send(PONG)
             return False
         was_asked = self._heartbeat.answered(now)
         self._proved()
         return was_asked
+
+    def _alive(self, now: float) -> None:
+        self._heartbeat.alive(now)
+        self._file_earlier()
 
     def _beat(self, now: float) -> None:
         """The time for a ping, or for its answer, has come."""
@@ -416,6 +427,7 @@ class Session:
             self._outbox.mark()
             self._outbox.proved()
             self._outbox.transport, self._candidate = candidate, None
+            self._sessions.counts.upgraded += 1
             self._probe_until = self._poll_until = NEVER
             now = self._sessions.wheel.now()
             self._heartbeat.restart(now)
@@ -430,6 +442,7 @@ class Session:
         if candidate is not None:
             self._candidate = None
             self._probe_until = NEVER
+            self._sessions.counts.not_upgraded += 1
             self._advance(Event.PROBE_FAILED)
             candidate.close()
 
@@ -445,7 +458,9 @@ class Session:
         elif transport.writable:
             transport.send((last,))
 
-    def _end(self, reason: CloseReason) -> None:
+    def _end(self, reason: CloseReason, *, evicted: bool = False) -> None:
+        if not self._closing:
+            self._sessions.counts.ended(reason, evicted=evicted)
         handler = self.handler
         self._forget()
         if handler is not None:
@@ -459,6 +474,7 @@ class Session:
         self._sessions.forget(self)
 
     def _tell_handler(self, reason: CloseReason) -> None:
+        self._sessions.counts.ended(reason)
         handler, self._outbox.handler = self._outbox.handler, None
         if handler is not None:
             self._sessions.ended(reason)
@@ -470,6 +486,11 @@ class Session:
 
     def _advance(self, event: Event) -> None:
         self._state = advance(self._state, event)
+
+    def _file_earlier(self) -> None:
+        """The heartbeat's deadline has moved, perhaps to before what the session was filed for."""
+        if self._heartbeat.at < self.due:
+            self._file()
 
     def _file(self) -> None:
         self.due = min(

@@ -11,6 +11,7 @@ from .checks import check
 from .model import ClusterSettings, HttpSettings, Settings, StoreSettings
 from .sources import Given, gather, secret_of_file
 from .table import SETTINGS, Setting
+from .tokens import tokens
 
 MIN_PAYLOAD_BYTES = 1 << 16
 """A POST may carry this much in several packets: older clients put all waiting acks into one."""
@@ -58,8 +59,6 @@ def _value_of_file(setting: Setting, given: Given, *, in_plain: bool) -> Any:
     """Return the secret in the file that ``given`` names."""
     if in_plain:
         raise given.error(f"must not be given together with {setting.name}")
-    if not setting.supported:
-        raise given.error("not supported by this version")
     secret = secret_of_file(given)
     try:
         return setting.kind.of_text(secret)
@@ -111,6 +110,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         cluster=_cluster(values),
         workers=values["workers"],
         backend_key=values["backend_key"],
+        tokens=tokens(values),
         log_format=values["log_format"],
     )
 

@@ -5,6 +5,7 @@ from enum import StrEnum
 import attrs
 
 from ..access.limits import GuardLimits
+from ..access.token_keys import Algorithm, TokenKeys
 from ..engineio.options import EngineOptions
 
 
@@ -66,6 +67,20 @@ class ClusterSettings:
 
 
 @attrs.frozen
+class TokenSettings:
+    """Signed tokens beside API keys."""
+
+    keys: TokenKeys
+    """What they may be signed with."""
+    jwks_path: str | None
+    """The file that the keys come from, to be read again when it changes; ``None``: they never change."""
+    algorithm: Algorithm | None
+    """The one configured; ``None``: by the key's kind."""
+    leeway_s: float
+    """How far the clock of who makes tokens may be off."""
+
+
+@attrs.frozen
 class Settings:
     """Everything a node is told."""
 
@@ -93,4 +108,6 @@ class Settings:
     """Processes that share ``listen``."""
     backend_key: str | None = attrs.field(repr=False)
     """A backend key with every right."""
+    tokens: TokenSettings | None
+    """``None``: API keys only."""
     log_format: LogFormat

@@ -4,6 +4,7 @@ from typing import Any
 
 import attrs
 
+from ..access.token_keys import Algorithm
 from . import kinds, rules
 from .kinds import Kind
 from .model import LogFormat
@@ -88,11 +89,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("ban", kinds.seconds(), "60", "how long a banned address is refused"),
     Setting("drain", kinds.seconds(), "20", "time to move clients to other nodes at a stop; without redis_url there are none"),
     Setting("backend_key", kinds.text(rules.key), None, "a backend key with every right; with it no demo keys are made", secret=True),
-    _later("jwt_secret", _TEXT, None, "accept signed tokens: shared secret", secret=True),
-    _later("jwt_public_key", _TEXT, None, "accept signed tokens: public key"),
-    _later("jwt_jwks", _TEXT, None, "accept signed tokens: key set"),
-    _later("jwt_algorithm", _TEXT, None, "accept signed tokens: algorithm"),
-    _later("jwt_leeway", kinds.seconds(), "5", "accept signed tokens: clock difference allowed"),
+    Setting("jwt_secret", _TEXT, None, "accept signed tokens (JWT) beside keys: the secret shared with who makes them, at least 32 bytes", secret=True),
+    Setting("jwt_public_key", _TEXT, None, "the same: the public key of who makes them, in PEM form, or a file with it"),
+    Setting("jwt_jwks", _TEXT, None, "the same: a file with the public keys of who makes them (JWK Set), read again when it changes"),
+    Setting("jwt_algorithm", kinds.choice(Algorithm), None, "the one algorithm of signed tokens", "by the key's kind: HS256, RS256, ES256 to ES512, EdDSA"),
+    Setting("jwt_leeway", kinds.seconds(), "5", "how far the clock of who makes tokens may be off"),
     Setting("workers", kinds.count(1), "1", "processes sharing listen; more than one needs redis_url"),
     Setting("emitter_compat", kinds.boolean(), "false", "pass events of Socket.IO's Redis emitters on to clients; needs redis_url"),
     _later("admin_ui", kinds.boolean(), "false", "serve Socket.IO's admin UI", False),

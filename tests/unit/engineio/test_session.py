@@ -268,6 +268,25 @@ def test_revision_4_silence_after_a_ping_ends_the_session(transport: str) -> Non
     assert world.gone
 
 
+def test_revision_4_a_long_timeout_does_not_spread_the_pings() -> None:
+    """The next ping is an interval after the pong, not where the timeout would have been."""
+    world = World("websocket", options=EngineOptions(ping_interval_s=25, ping_timeout_s=60))
+    for pings in range(1, 4):
+        world.wheel.advance(25)
+        assert world.transport.sent[1:] == [["2"]] * pings
+        world.session.received(world.transport, PONG)
+
+
+def test_revision_4_a_ping_that_asks_for_a_proof_has_its_timeout_in_time() -> None:
+    """It is sent ahead of the interval, and its end is noticed ahead of it, too."""
+    world = World("websocket", options=EngineOptions(ping_interval_s=25, ping_timeout_s=5))
+    world.session.send(Outgoing(Packet(PacketType.MESSAGE, "x"), tracker=Tracker()))
+    world.wheel.advance(PROOF_DELAY_S + 4.9)
+    assert not world.gone
+    world.wheel.advance(0.1)
+    assert world.heard == ["opened", CloseReason.PING_TIMEOUT]
+
+
 def test_the_answer_time_counts_from_the_ping_s_own_time() -> None:
     """A tick that comes late does not lengthen it, but a node that was away does not shorten it."""
     for late, limit in ((0.05, 45.0), (5.0, 50.0)):
@@ -298,9 +317,9 @@ def test_revision_3_a_websocket_whose_client_pings_late_is_asked_and_kept() -> N
     """A hidden page's timers are late, its browser answers: no silence of 35 s, whatever the page does."""
     world = World("websocket", V3)
     for asked in range(1, 4):
-        world.wheel.advance(29.9)
+        world.wheel.advance(29.875)
         assert world.transport.pings == asked - 1
-        world.wheel.advance(0.1)
+        world.wheel.advance(0.125)
         assert world.transport.pings == asked
         world.session.transport_proved(world.transport)
     world.wheel.advance(44.9)
@@ -991,3 +1010,69 @@ def test_a_candidate_that_floods_is_dropped_with_its_session() -> None:
     assert told[-1] == float("inf")
     assert candidate.ended == ["close"]
     assert world.gone
+
+
+# What is counted.
+
+
+def test_sessions_are_counted_as_they_open_and_end() -> None:
+    """Each once, however often it is told to end."""
+    world = World("websocket", V3)
+    counts = world.registry.counts
+    assert (dict(counts.opened), dict(counts.closed)) == ({("websocket", 3): 1}, {})
+    world.session.evict(CloseReason.SLOW_CLIENT)
+    world.session.evict(CloseReason.SLOW_CLIENT)
+    world.session.close(CloseReason.FORCED_CLOSE)
+    assert counts.closed == counts.evicted == {CloseReason.SLOW_CLIENT: 1}
+
+
+@pytest.mark.parametrize("end", ["evict", "broken", "late"])
+def test_a_session_whose_goodbye_waits_has_ended(end: str) -> None:
+    """What becomes of the goodbye is not another end."""
+    world = World()
+    world.session.close(CloseReason.FORCED_CLOSE)
+    if end == "evict":
+        world.session.evict(CloseReason.SHUTTING_DOWN)
+    elif end == "broken":
+        world.session.transport_broken(world.transport, CloseReason.PARSE_ERROR)
+    else:
+        world.wheel.advance(OPTIONS.close_grace_s)
+    assert world.gone
+    counts = world.registry.counts
+    assert (counts.closed, counts.evicted) == ({CloseReason.FORCED_CLOSE: 1}, {})
+
+
+def test_a_session_that_never_opened_is_not_counted() -> None:
+    """Its client never had it."""
+    registry = Registry(OPTIONS, FakeWheel(), Recorder)
+    session = registry.open(V4)
+    session.transport_lost(FakeTransport())
+    assert (registry.counts.opened, registry.counts.closed) == ({}, {})
+
+
+def test_upgrades_are_counted_by_how_they_end() -> None:
+    """A session that ends meanwhile has not upgraded."""
+    world = World()
+    counts = world.registry.counts
+    world.session.transport_lost(world.probing())
+    assert (counts.upgraded, counts.not_upgraded) == (0, 1)
+    world.session.received(world.upgrading(), UPGRADE)
+    assert (counts.upgraded, counts.not_upgraded) == (1, 1)
+    other = World()
+    other.upgrading()
+    other.session.evict(CloseReason.FORCED_CLOSE)
+    assert other.registry.counts.not_upgraded == 1
+
+
+def test_what_waits_is_measured() -> None:
+    """By the size of what is to be written."""
+    world = World("websocket")
+    assert world.session.waiting_size == 0
+    world.transport.writable = False
+    unit = message("12345")
+    world.session.send(unit)
+    world.session.send(unit)
+    assert world.session.waiting_size == 2 * unit.size > 0
+    world.transport.writable = True
+    world.session.transport_drained(world.transport)
+    assert world.session.waiting_size == 0
