@@ -23,6 +23,7 @@ from .cluster.backplane import Backplane, ToldByStore
 from .cluster.channels import Channels
 from .cluster.clock import ClusterClock
 from .cluster.directory import Directory
+from .cluster.emitted import JS_PATTERN, PYTHON_CHANNEL
 from .cluster.emitters import Emitters
 from .cluster.healing import Healer
 from .cluster.here import Here
@@ -121,7 +122,11 @@ class Together:
         self._listening: Deferred[tuple[str, int]]
         self.peers = Peers(node_id, self._channels, self.store, self.directory.others, reactor)
         self.backplane: Backplane
-        self.emitters: Emitters | None = None
+        self._emitters: Emitters
+        self._emitted: Subscriber | None = None
+        if cluster.emitter_compat:
+            # A connection of its own: what others publish must not hold up, or drop, that of the news.
+            self._emitted = Subscriber(address, reactor, patterns=[JS_PATTERN])
         self.troubles: list[Callable[[], str | None]] = [
             self.link.trouble,
             self.store.healthy,
@@ -164,8 +169,7 @@ class Together:
         )
         self.troubles.append(self.backplane.trouble)
         self.presence = ClusterPresence(parts.here, self.peers)
-        if self._cluster.emitter_compat:
-            self.emitters = Emitters(parts.server, self._settings.namespaces)
+        self._emitters = Emitters(parts.server, self._settings.namespaces)
         engine = EngineResource(parts.registry, parts.websockets, parts.origins, opens=False)
         site = NodeSite(engine, parts.site_options, self._verifier, self._reactor)
         self._listener = Listener(self._cluster.listen, site, self._reactor)
@@ -192,6 +196,9 @@ class Together:
             self.backplane.ready,
             self.backplane.lost,
         )
+        if self._emitted is not None:
+            self._emitted.start(self._emitters.received)
+            self._emitted.subscribe([PYTHON_CHANNEL])
         self.link.start()
         self.clock.start()
         self.backplane.start()
@@ -234,6 +241,8 @@ class Together:
         await self.store.stop()
         self.clock.stop()
         await self.subscriber.stop()
+        if self._emitted is not None:
+            await self._emitted.stop()
         await self.link.stop()
 
     # Redis.
@@ -246,14 +255,14 @@ class Together:
             self.store.start()
         epoch = await self.store.meet(secrets.token_hex(8))
         before, self._epoch = self._epoch, epoch
-        if before is None:
+        if before is not None:
+            await self.clock.read(anew=True)
+            if epoch != before:
+                await self._restore()
+        if not self._ready.called:
             await self._first_keys()
             self._entered.callback(None)
             self._ready.callback(None)
-            return
-        await self.clock.read(anew=True)
-        if epoch != before:
-            await self._restore()
 
     async def _first_keys(self) -> None:
         """Make the first keys where there is none and none is configured. Of several nodes one does it."""
