@@ -247,6 +247,7 @@ class Together:
             self._ready.callback(None)
             return
         await self.clock.read(anew=True)
+        self.directory.hurry()
         if epoch != before:
             await self._restore()
 
