@@ -69,6 +69,11 @@ class Client:
         self._waiting: list[Packet] | None = None
         self._over = False
 
+    @property
+    def ended(self) -> bool:
+        """Whether the connection is over."""
+        return self._over
+
     # What the session tells (ISessionHandler) and time brings (ITimed).
 
     def opened(self) -> None:
@@ -163,6 +168,7 @@ class Client:
             else:
                 self.session.close(CloseReason.FORCED_CLOSE)
         elif namespace is None:
+            self._server.unknown_namespaces += 1
             self._send(self._dialect.refused(name, INVALID_NAMESPACE))
         else:
             self._deciding = True

@@ -71,12 +71,16 @@ class Recorder:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
+        self.hears: Deferred[None] = succeed(None)
 
     def connected(self, socket: Any) -> None:
         self.calls.append(("connected", socket.namespace.name))
 
     def disconnected(self, socket: Any) -> None:
         self.calls.append(("disconnected", socket.namespace.name))
+
+    async def expect(self, socket: Any) -> None:
+        await self.hears
 
     def begin(self, socket: Any) -> None:
         self.calls.append(("replay", socket.namespace.name))
@@ -158,6 +162,28 @@ def member(peer: Peer, namespace: str = "/a") -> Member | None:
 
 UNAUTHORIZED = '{"message":"unauthorized","data":{"code":"unauthorized"}}'
 FORBIDDEN = '{"message":"forbidden","data":{"code":"forbidden"}}'
+
+
+def test_who_is_let_in_and_who_is_not_is_counted(node: Node) -> None:
+    """By namespace and code, never by key; a provisional place in ``/`` is none."""
+    good = node.keys.make()
+    node.peer(V3)
+    node.peer(V3, f"ApiKey {good}").say("0/a,")
+    for auth in ("", '{"apiKey":"rpk_wrong"}', f'{{"apiKey":"{good}","device":""}}'):
+        node.peer().say(f"0/a,{auth}")
+    node.peer().say(f'0/b,{{"apiKey":"{node.keys.make(namespaces=["/a"])}"}}')
+    node.peer().say(f'0/none,{{"apiKey":"{good}"}}')
+    node.devices.away = True
+    node.peer().say(f'0/a,{{"apiKey":"{good}"}}')
+    counts = node.audience.counts
+    assert counts.joined == {"/": 1, "/a": 1}
+    assert counts.refused == {
+        ("/a", "unauthorized"): 2,
+        ("/a", "invalid_request"): 1,
+        ("/b", "forbidden"): 1,
+        ("/a", "later"): 1,
+    }
+    assert node.world.server.unknown_namespaces == 1
 
 
 # Where the key comes from.
@@ -330,6 +356,43 @@ def test_a_device_that_cannot_be_found_comes_back(node: Node) -> None:
     peer = node.peer(V4, "ApiKey " + node.keys.make())
     peer.say("0/a,")
     assert peer.transport.ended == ["fail"]
+
+
+def test_nobody_is_let_in_before_the_node_hears_what_is_for_it(node: Node) -> None:
+    node.recorder.hears = hears = Deferred()
+    peer = node.peer(V4, "ApiKey " + node.keys.make())
+    peer.say("0/a,")
+    assert (peer.heard(), node.recorder.calls) == ([], [])
+    hears.callback(None)
+    assert str(peer.heard()[0]).startswith("0/a,")
+    assert node.recorder.calls == [("connected", "/a"), ("replay", "/a")]
+
+
+def test_who_leaves_while_the_node_begins_to_hear_is_forgotten(node: Node) -> None:
+    node.recorder.hears = hears = Deferred()
+    peer = node.peer(V4, "ApiKey " + node.keys.make())
+    peer.say("0/a,")
+    peer.client.session.close(CloseReason.FORCED_CLOSE)
+    hears.callback(None)
+    assert node.recorder.calls == [("end", "/a")]
+
+
+def test_who_cannot_be_heard_of_comes_back(node: Node) -> None:
+    node.recorder.hears = fail(StoreUnavailable())
+    peer = node.peer(V4, "ApiKey " + node.keys.make())
+    peer.say("0/a,")
+    assert (peer.transport.ended, node.recorder.calls) == (["fail"], [])
+
+
+def test_a_key_revoked_meanwhile_is_not_waited_for_any_more(node: Node) -> None:
+    key = node.keys.make()
+    node.recorder.hears = hears = Deferred()
+    peer = node.peer(V4, f"ApiKey {key}")
+    peer.say("0/a,")
+    node.revoke(key)
+    hears.callback(None)
+    assert peer.heard() == [f"4/a,{UNAUTHORIZED}"]
+    assert node.recorder.calls == [("end", "/a")]
 
 
 # What follows.
