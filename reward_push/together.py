@@ -257,6 +257,7 @@ class Together:
         before, self._epoch = self._epoch, epoch
         if before is not None:
             await self.clock.read(anew=True)
+            self.directory.hurry()
             if epoch != before:
                 await self._restore()
         if not self._ready.called:

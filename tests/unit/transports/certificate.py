@@ -13,6 +13,12 @@ from twisted.internet.ssl import CertificateOptions, PrivateCertificate
 @cache
 def server_options() -> CertificateOptions:
     """Return TLS options with a fresh self-signed certificate for ``localhost``."""
+    return PrivateCertificate.loadPEM(server_pem()).options()
+
+
+@cache
+def server_pem() -> bytes:
+    """Return a private key and its fresh self-signed certificate for ``localhost``."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
@@ -29,4 +35,4 @@ def server_options() -> CertificateOptions:
     )
     pem = serialization.Encoding.PEM
     secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return PrivateCertificate.loadPEM(secret + certificate.public_bytes(pem)).options()
+    return secret + certificate.public_bytes(pem)
