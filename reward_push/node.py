@@ -4,16 +4,18 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from math import inf
 from typing import Any
 
 import attrs
 from twisted.application.service import IService, MultiService
-from twisted.application.strports import service as listen_on
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
+from .access.addresses import Proxies
+from .access.guard import GIVES_WAY_AFTER_S, Guard
 from .access.key_set_file import CHECK_S, KeySetFile
 from .access.keys import KeyRing
 from .access.tokens import Tokens
@@ -22,6 +24,7 @@ from .alone import Alone
 from .api.errors import too_large_body
 from .api.resource import build_api
 from .audience import Audience
+from .engineio.errors import CloseReason
 from .engineio.registry import Registry
 from .errors import StartError
 from .mover import Mover
@@ -42,6 +45,7 @@ from .socketio.server import Server
 from .standing import IStanding, Parts
 from .transports.cors import Origins
 from .transports.interfaces import IBodyPolicy, IUpload
+from .transports.listening import listening
 from .transports.options import SiteOptions
 from .transports.resource import EngineResource
 from .transports.root import Root
@@ -49,6 +53,9 @@ from .transports.site import build_site
 from .transports.websocket import WebSocketAcceptor
 from .transports.wheel import Wheel, tick_for
 from .upkeep import Upkeep
+
+TIDY_S = 10.0
+"""How often the door's tables give back what is over."""
 
 
 def build_node(settings: Settings, reactor: Any) -> IService:
@@ -76,6 +83,14 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         connect_timeout_s=settings.connect_timeout_s,
         new_decoder=lambda: Decoder(limits),
     )
+    guard = Guard(
+        settings.guard,
+        Proxies(settings.trusted_proxies),
+        wheel.now,
+        recall=keys.recall,
+        send_away=lambda session: session.evict(CloseReason.FORCED_CLOSE),
+        gives_way_after_s=min(GIVES_WAY_AFTER_S, settings.connect_timeout_s / 4 or inf),
+    )
     receipts = ReceiptBuffer(store, reactor)
     delivery = Delivery(server, store, receipts, now_ms)
     waiting = Waiting(delivery, reactor, now_ms)
@@ -92,13 +107,20 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     )
     acknowledgements = Acknowledgements(delivery, receipts, store, news, now_ms)
     replay = Replay(
-        store, receipts, delivery, waiting.holds, now_ms, hears=standing.hears, left=standing.left
+        store,
+        receipts,
+        delivery,
+        waiting.holds,
+        now_ms,
+        hears=standing.hears,
+        left=standing.left,
+        caught_up=standing.caught_up,
     )
-    audience = Audience(keys, store, delivery, acknowledgements, replay, wheel, now_ms)
+    audience = Audience(keys, store, delivery, acknowledgements, replay, guard, wheel, now_ms)
     keys.evict = audience.revoked
     for name in settings.namespaces:
         audience.attend(server.namespace(name))
-    registry = Registry(engine, wheel, server.open_client, settings.node_id)
+    registry = Registry(engine, wheel, server.open_client, settings.node_id, guard.left)
 
     health = Health(
         settings.node_id, version=version("reward-push"), connections=lambda: len(registry)
@@ -143,10 +165,12 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         health=health,
         namespaces=settings.namespaces,
         now_ms=now_ms,
+        gate=guard,
     )
-    resource = EngineResource(registry, websockets, origins, foreign=standing.foreign)
+    resource = EngineResource(registry, websockets, origins, foreign=standing.foreign, door=guard)
     root = Root({settings.path: resource}, api, ApiBodies(http))
     site = build_site(root, options, root, reactor)
+    upkeep.every(TIDY_S, guard.tidy)
     upkeep.every(FLUSH_S, lambda: keys.usage.flush(audience.keys_in_use()), at_stop=True)
     node = Node(
         *(standing, scheduler, waiting, receipts, registry, resource, health, wheel, upkeep),
@@ -154,7 +178,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     )
     on_second_stop(reactor, node.hurry)
     for description in settings.listen:
-        listen_on(with_backlog(description), site, reactor).setServiceParent(node)
+        listening(description, site, reactor).setServiceParent(node)
     return node
 
 
@@ -284,14 +308,3 @@ class ApiBodies:
     ) -> tuple[list[tuple[bytes, bytes]], bytes]:
         """See :class:`.transports.interfaces.IBodyPolicy`."""
         return [(b"Content-Type", b"application/json")], too_large_body()
-
-
-def with_backlog(description: str) -> str:
-    """Return an endpoint string with a backlog fit for a flood of connects, unless it names its own.
-
-    Twisted's default of 50 makes a balancer answer 504 once the accept queue is full.
-    """
-    kind = description.removeprefix("haproxy:").partition(":")[0]
-    if kind in ("tcp", "tcp6", "ssl", "unix") and "backlog=" not in description:
-        return f"{description}:backlog=1024"
-    return description

@@ -16,10 +16,11 @@ import reward_push
 PACKAGE = "reward_push"
 ROOT = Path(reward_push.__file__).parent
 
-SHARED = {"strict_json"}
+SHARED = {"strict_json", "rate"}
 """Modules of ours that any layer may import, besides itself."""
 LAYERS: dict[str, set[str]] = {
     "strict_json": set(),
+    "rate": set(),
     "errors": set(),
     "engineio": set(),
     "access": set(),
@@ -61,7 +62,10 @@ LAYERS: dict[str, set[str]] = {
         *("engineio.errors", "engineio.interfaces", "socketio", "access", "rewards"),
         *("replay", "holders", "key_end", "renewal"),
     },
-    "settings": {"engineio.options", "errors", "access.token_keys", "access.key_set_file"},
+    "settings": {
+        *("engineio.options", "errors", "access.limits", "access.addresses", "cluster.address"),
+        *("access.token_keys", "access.key_set_file"),
+    },
     "first_keys": {"access", "errors", "settings"},
     # Talks to a node over HTTP alone.
     "cli": {"settings", "errors"},

@@ -26,7 +26,10 @@ class KeyRing:
 
     Keys never change, and an id is never used again: what was looked up once stays true until
     :meth:`forget`. Ids that are not in the store are remembered apart, so that a flood of them displaces
-    no real key, and so that how long the answer takes does not tell whether an id exists.
+    no real key.
+
+    How long a no takes does not tell whether there is a key of this id: the first wrong key with an id is
+    looked up in the store, also where the right one is known; those that follow are refused from memory.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class KeyRing:
         self._tokens = tokens
         self._known: Recent[StoredKey] = Recent(cache_size)
         self._unknown: Recent[None] = Recent(unknown_cache_size)
+        self._guessed: Recent[None] = Recent(unknown_cache_size)
         self._lookups: dict[str, _Lookup] = {}
         self._max_lookups = max_lookups
         self.usage = KeyUsage(store, now_ms)
@@ -73,9 +77,17 @@ class KeyRing:
             return succeed(None)
         key_id, secret = parts
         stored = self._known.get(key_id)
-        if stored is not None or key_id in self._unknown:
-            return succeed(self._judge(stored, secret))
-        return self._look_up(key_id).addCallback(self._judge, secret)
+        if proves(secret, stored):
+            return succeed(self._use(stored))
+        if key_id in (self._unknown if stored is None else self._guessed):
+            return succeed(None)
+        return self._look_up(key_id).addCallback(self._judge, key_id, secret)
+
+    def recall(self, presented: str) -> Key | None:
+        """Return the key that ``presented`` is, as far as that is known without asking the store."""
+        parts = parse(presented) if len(presented) <= MAX_PRESENTED_CHARS else None
+        stored = None if parts is None else self._known.get(parts[0])
+        return _key_of(stored) if parts is not None and proves(parts[1], stored) else None
 
     def token(self, presented: str) -> Token | None:
         """Return what a signed token stands for; ``None``, a definite no, also where tokens are not accepted."""
@@ -149,15 +161,22 @@ class KeyRing:
 
     def forget(self, key_id: str) -> None:
         """Look ``key_id`` up again the next time, and in lookups under way."""
-        self._known.discard(key_id)
-        self._unknown.discard(key_id)
+        for table in (self._known, self._unknown, self._guessed):
+            table.discard(key_id)
         lookup = self._lookups.get(key_id)
         if lookup is not None:
             lookup.outdated = True
 
-    def _judge(self, stored: StoredKey | None, secret: str) -> Key | None:
-        proved = proves(secret, stored)
-        if stored is None or not proved or stored.key.expired(self._now_ms()):
+    def _judge(self, stored: StoredKey | None, key_id: str, secret: str) -> Key | None:
+        if proves(secret, stored):
+            return self._use(stored)
+        if stored is not None:
+            self._guessed.put(key_id, None)
+        return None
+
+    def _use(self, stored: StoredKey | None) -> Key | None:
+        """Return the key, which was proved to be the one presented, while it is valid."""
+        if stored is None or stored.key.expired(self._now_ms()):
             return None
         self.usage.used(stored.key.key_id)
         return stored.key

@@ -12,7 +12,7 @@ from ..rewards.errors import ErrorCode, Refused, invalid
 from ..rewards.instants import instant, to_rfc3339
 from ..rewards.structure import Field, identifier, many, one_of, shown, structure, text
 from .answers import Answer, json_answer
-from .auth import Keys, authorize
+from .auth import Callers, Keys, authorize
 from .body import read_object
 from .query import read_query, whole_number
 
@@ -32,9 +32,16 @@ _BACKEND_ONLY = ("rights",)
 class KeyCreation:
     """The handler that creates keys."""
 
-    def __init__(self, keys: Keys, namespaces: Collection[str], now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        callers: Callers,
+        namespaces: Collection[str],
+        now_ms: Callable[[], int],
+    ) -> None:
         """``namespaces`` are all the node serves; ``now_ms`` is the clock keys expire by."""
         self._keys = keys
+        self._callers = callers
         self._now_ms = now_ms
         self._fields = {
             "kind": Field(one_of(tuple(map(str, KeyKind))), required=True),
@@ -48,7 +55,7 @@ class KeyCreation:
 
     async def create(self, request: Request) -> Answer:
         """Create a plugin's or a backend's key; the answer shows its secret, this once."""
-        creator = await authorize(request, self._keys, Right.ADMIN)
+        creator = await authorize(request, self._callers, Right.ADMIN)
         fields = structure(read_object(request), self._fields)
         kind = KeyKind(fields["kind"])
         _check_kind(kind, fields)
@@ -79,12 +86,13 @@ class KeyList:
     A key limited to namespaces sees, and revokes, only those that are limited to some of its own.
     """
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, callers: Callers) -> None:
         self._keys = keys
+        self._callers = callers
 
     async def page(self, request: Request) -> Answer:
         """List keys, newest first, without their secrets."""
-        reader = await authorize(request, self._keys, Right.ADMIN)
+        reader = await authorize(request, self._callers, Right.ADMIN)
         asked = read_query(request, _PARAMETERS)
         page = await self._page(reader, asked)
         items = [use_to_answer(each) for each in page.keys]
@@ -92,7 +100,7 @@ class KeyList:
 
     async def revoke(self, request: Request, key_id: str) -> Answer:
         """Revoke a key: 200 with what it was, once; 404 when there is no such key, or no longer."""
-        revoker = await authorize(request, self._keys, Right.ADMIN)
+        revoker = await authorize(request, self._callers, Right.ADMIN)
         read_query(request, {})
         if not KEY_ID.fullmatch(key_id):
             raise _no_key()

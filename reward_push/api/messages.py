@@ -10,7 +10,7 @@ from ..rewards.message import record_to_answer
 from ..rewards.publisher import Accepted, Outcome, Publisher
 from ..rewards.structure import Field, kind_of, structure
 from .answers import Answer, json_answer
-from .auth import Keys, authorize
+from .auth import Callers, authorize
 from .body import read_object
 from .errors import STATUS, error_json
 
@@ -20,13 +20,13 @@ MAX_BATCH = 1000
 class Messages:
     """The handlers that publish, and that take back."""
 
-    def __init__(self, publisher: Publisher, keys: Keys) -> None:
+    def __init__(self, publisher: Publisher, callers: Callers) -> None:
         self._publisher = publisher
-        self._keys = keys
+        self._callers = callers
 
     async def publish(self, request: Request) -> Answer:
         """Publish one message: 201 when it is new, 200 when the same came before."""
-        key = await authorize(request, self._keys, Right.PUBLISH)
+        key = await authorize(request, self._callers, Right.PUBLISH)
         [outcome] = await self._publisher.publish([read_object(request)], key.namespaces)
         if not isinstance(outcome, Accepted):
             raise outcome
@@ -34,14 +34,14 @@ class Messages:
 
     async def publish_batch(self, request: Request) -> Answer:
         """Publish up to ``MAX_BATCH`` messages, each with its own result."""
-        key = await authorize(request, self._keys, Right.PUBLISH)
+        key = await authorize(request, self._callers, Right.PUBLISH)
         bodies = structure(read_object(request), _BATCH)["messages"]
         outcomes = await self._publisher.publish(bodies, key.namespaces)
         return json_answer(200, {"results": [_result(each) for each in outcomes]})
 
     async def cancel(self, request: Request, message_id: str) -> Answer:
         """Cancel a message: 200 with it, also when it was cancelled before."""
-        key = await authorize(request, self._keys, Right.PUBLISH)
+        key = await authorize(request, self._callers, Right.PUBLISH)
         record = await self._publisher.cancel(message_id, key.namespaces)
         return json_answer(200, record_to_answer(record))
 

@@ -14,7 +14,7 @@ from ..rewards.names import is_name
 from ..rewards.publisher import no_message
 from ..rewards.structure import identifier, one_of
 from .answers import Answer, json_answer
-from .auth import Keys, authorize
+from .auth import Callers, authorize
 from .query import cursor, read_query, to_cursor, whole_number
 
 DEFAULT_LIMIT = 50
@@ -37,14 +37,14 @@ _PARAMETERS = {
 class MessageReports:
     """The handlers that tell of messages. A key limited to namespaces sees only those of its own."""
 
-    def __init__(self, store: IMessageStore, keys: Keys, flush: Flush) -> None:
+    def __init__(self, store: IMessageStore, callers: Callers, flush: Flush) -> None:
         self._store = store
-        self._keys = keys
+        self._callers = callers
         self._flush = flush
 
     async def one(self, request: Request, message_id: str) -> Answer:
         """Tell of one message, with a row for each device it was written to."""
-        key = await authorize(request, self._keys, Right.READ)
+        key = await authorize(request, self._callers, Right.READ)
         read_query(request, {})
         if not is_name(message_id):
             raise no_message(message_id)
@@ -58,7 +58,7 @@ class MessageReports:
 
     async def page(self, request: Request) -> Answer:
         """List messages, newest first."""
-        key = await authorize(request, self._keys, Right.READ)
+        key = await authorize(request, self._callers, Right.READ)
         asked = read_query(request, _PARAMETERS)
         await self._flush()
         page = await self._page(asked, key.namespaces)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -10,12 +11,13 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from ..access.interfaces import Right
+from ..access.key_text import without_secrets
 from ..ops.health import Health, Report
 from ..rewards.errors import ErrorCode, Refused, not_supported
 from ..rewards.interfaces import IMessageStore, IPresence
 from ..rewards.publisher import Publisher
 from .answers import Answer, error_answer, json_answer, write_answer
-from .auth import Keys, authorize
+from .auth import Callers, Gate, Keys, authorize
 from .errors import INTERNAL, ApiError, as_refusal
 from .keys import KeyCreation, KeyList
 from .messages import Messages
@@ -42,17 +44,20 @@ def build_api(
     health: Health,
     namespaces: Collection[str],
     now_ms: Callable[[], int],
+    gate: Gate | None = None,
 ) -> IResource:
     """Return the resource that serves every path of the API, and 404 for all others.
 
     ``flush`` brings the receipts noted so far into the store. ``namespaces`` are all the node serves,
-    ``/`` among them; ``now_ms`` is the clock keys expire by; ``nodes`` lists the nodes alive.
+    ``/`` among them; ``now_ms`` is the clock keys expire by; ``nodes`` lists the nodes alive; ``gate`` counts
+    wrong keys and calls.
     """
-    messages = Messages(publisher, keys)
-    reports = MessageReports(store, keys, flush)
-    streamers = Streamers(presence, keys)
-    creation = KeyCreation(keys, namespaces, now_ms)
-    key_list = KeyList(keys)
+    callers = Callers(keys, gate)
+    messages = Messages(publisher, callers)
+    reports = MessageReports(store, callers, flush)
+    streamers = Streamers(presence, callers)
+    creation = KeyCreation(keys, callers, namespaces, now_ms)
+    key_list = KeyList(keys, callers)
     return ApiResource(
         Router(
             [
@@ -65,11 +70,11 @@ def build_api(
                 Route("DELETE", "/v1/messages/{id}", messages.cancel),
                 Route("GET", "/v1/streamers/{streamer}", streamers.show),
                 Route("POST", "/v1/streamers/{streamer}/disconnect", streamers.disconnect),
-                Route("GET", "/v1/nodes", _nodes(keys, nodes)),
+                Route("GET", "/v1/nodes", _nodes(callers, nodes)),
                 Route("POST", "/v1/keys", creation.create),
                 Route("GET", "/v1/keys", key_list.page),
                 Route("DELETE", "/v1/keys/{key_id}", key_list.revoke),
-                *(Route(method, path, _later(keys, right)) for method, path, right in LATER),
+                *(Route(method, path, _later(callers, right)) for method, path, right in LATER),
                 *(Route("GET", path, _later_open) for path in LATER_OPEN),
             ]
         )
@@ -99,9 +104,10 @@ class ApiResource(Resource):
         except Exception as error:
             refused = as_refusal(error)
             if refused is None:
-                # The path alone: a query may hold a key.
+                # The path alone: a query may hold a key. Somebody may even have put one into the path.
+                path = without_secrets(unquote(request.path, "latin-1"))
                 self._log.failure(
-                    "{method} {path} failed", method=request.method, path=request.path
+                    "{method} {path} failed", method=request.method, path=ascii(path)[1:-1]
                 )
                 refused = INTERNAL
             answer = error_answer(refused)
@@ -132,20 +138,20 @@ def _report(report: Callable[[], Report]) -> Handler:
     return handler
 
 
-def _nodes(keys: Keys, nodes: Callable[[], Sequence[Mapping[str, Any]]]) -> Handler:
+def _nodes(callers: Callers, nodes: Callable[[], Sequence[Mapping[str, Any]]]) -> Handler:
     """Show the nodes alive, their load and age."""
 
     async def handler(request: Request) -> Answer:
-        await authorize(request, keys, Right.READ)
+        await authorize(request, callers, Right.READ)
         read_query(request, {})
         return json_answer(200, {"items": list(nodes()), "next_cursor": None})
 
     return handler
 
 
-def _later(keys: Keys, right: Right | None) -> Handler:
+def _later(callers: Callers, right: Right | None) -> Handler:
     async def handler(request: Request, *_args: str) -> Answer:
-        await authorize(request, keys, right)
+        await authorize(request, callers, right)
         return await _later_open(request)
 
     return handler

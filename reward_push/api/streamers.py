@@ -9,20 +9,20 @@ from ..rewards.instants import to_rfc3339
 from ..rewards.interfaces import IPresence, PresentSocket
 from ..rewards.structure import identifier
 from .answers import Answer, json_answer
-from .auth import Keys, authorize
+from .auth import Callers, authorize
 from .query import read_query
 
 
 class Streamers:
     """The handlers about who is connected. A key limited to namespaces sees, and closes, only those."""
 
-    def __init__(self, presence: IPresence, keys: Keys) -> None:
+    def __init__(self, presence: IPresence, callers: Callers) -> None:
         self._presence = presence
-        self._keys = keys
+        self._callers = callers
 
     async def show(self, request: Request, streamer: str) -> Answer:
         """Tell whether a streamer is online, and by what; one that nobody knows is offline."""
-        key = await authorize(request, self._keys, Right.READ)
+        key = await authorize(request, self._callers, Right.READ)
         read_query(request, {})
         found = await self._presence.sockets_of(identifier(streamer, "streamer"))
         visible = [each for each in found.sockets if key.allows_namespace(each.namespace)]
@@ -35,7 +35,7 @@ class Streamers:
 
     async def disconnect(self, request: Request, streamer: str) -> Answer:
         """Close a streamer's connections; the answer counts them."""
-        key = await authorize(request, self._keys, Right.ADMIN)
+        key = await authorize(request, self._callers, Right.ADMIN)
         closed = await self._presence.disconnect(identifier(streamer, "streamer"), key.namespaces)
         return json_answer(200, {"closed": closed})
 

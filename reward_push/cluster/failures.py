@@ -14,7 +14,8 @@ class NotAnAnswer(Exception):
     """What another node has sent is no answer."""
 
 
-UNREACHABLE = (CancelledError, ConnectError, DNSLookupError, TookTooLong)
+CANNOT_CONNECT = (ConnectError, DNSLookupError)
+UNREACHABLE = (CancelledError, TookTooLong, *CANNOT_CONNECT)
 """The node of a session cannot be reached, or is given up."""
 CUT_OFF = (
     *(ConnectionClosed, ResponseFailed, RequestTransmissionFailed, RequestGenerationFailed),

@@ -1,7 +1,8 @@
 """How other nodes are reached: where they are, signed heads, connections."""
 
+from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
@@ -12,9 +13,12 @@ from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
 from .directory import MAX_MEMBERS, Directory
+from .failures import CANNOT_CONNECT
 from .forwarding import Head
 from .member import Member
 from .signature import CLIENT_HEADER, SIGNATURE_HEADER, Signer
+
+T = TypeVar("T")
 
 CONNECT_TIMEOUT_S = 1.0
 KEPT_OPEN_S = 60
@@ -43,18 +47,24 @@ class Reach:
         self.agent = Agent.usingEndpointFactory(reactor, self, self._pool)
         self._told_s: dict[str, float] = {}
 
-    def find(self, node_id: str) -> "Deferred[Member | None]":
-        """Find out where a node is; ``None``: it is not alive."""
-        return self._directory.ask(node_id)
+    async def ask(
+        self, node_id: str, head: Head, asking: Callable[[Member], Awaitable[T]]
+    ) -> T | None:
+        """Return what ``asking(member)`` returns, once it is known where the node is; ``head`` is signed.
 
-    def sign(self, head: Head, member: Member) -> bool:
-        """Put the signature into ``head``, which goes to ``member``. False: nothing can be signed yet."""
-        signature = self._signer.sign(member.node_id, head.method, head.target, head.client)
-        if signature is None:
-            return False
-        head.headers.setRawHeaders(SIGNATURE_HEADER, [signature])
-        head.headers.setRawHeaders(CLIENT_HEADER, [head.client])
-        return True
+        A node that cannot be connected to may have been started anew, elsewhere: it is looked for once
+        more. ``None``: it is not alive. Raises whatever ``asking`` does.
+        """
+        member = await self._directory.ask(node_id)
+        if member is None or not self._sign(head, member):
+            return None
+        try:
+            return await asking(member)
+        except CANNOT_CONNECT:
+            again = await self._directory.ask(node_id, anew=True)
+            if again is None or again.address == member.address or not self._sign(head, again):
+                return None
+            return await asking(again)
 
     def connect(self, member: Member, factory: IProtocolFactory) -> "Deferred[IProtocol]":
         """Open a connection to a node for ``factory``'s protocol alone."""
@@ -81,6 +91,15 @@ class Reach:
         """Close the connections that are not in use."""
         closed: Deferred[None] = self._pool.closeCachedConnections()
         return closed
+
+    def _sign(self, head: Head, member: Member) -> bool:
+        """Put the signature into ``head``. False: nothing can be signed yet."""
+        signature = self._signer.sign(member.node_id, head.method, head.target, head.client)
+        if signature is None:
+            return False
+        head.headers.setRawHeaders(SIGNATURE_HEADER, [signature])
+        head.headers.setRawHeaders(CLIENT_HEADER, [head.client])
+        return True
 
     def _endpoint(self, host: str, port: int) -> IStreamClientEndpoint:
         kind: Any = HostnameEndpoint

@@ -21,6 +21,7 @@ from ..transports.interfaces import IForeignSessions, IUpload
 from ..transports.request import peer_of
 from .body import LaterBody, whole_body
 from .forwarding import Head, head_of
+from .member import Member
 from .passage import HttpPassage
 from .reach import Reach
 from .upgrade import UpgradePassage
@@ -145,18 +146,18 @@ class Relay:
 
     # How it ends
 
-    def owner_gone(self, node_id: str) -> None:
+    def owner_gone(self, member: Member) -> None:
         """A node is not alive any more: nothing is expected of it."""
-        passages = self._passages.pop(node_id, set())
-        self.counts.cut_off += len(passages)
-        for passage in passages:
-            passage.give_up()
+        for passage in list(self._passages.get(member.node_id, ())):
+            if passage.instance == member.instance:
+                self.counts.cut_off += 1
+                passage.give_up()
 
     def stop(self) -> "Deferred[None]":
         """Pass nothing on any more, and end what is on its way."""
         self._stopped = True
-        for node_id in list(self._passages):
-            self.owner_gone(node_id)
+        for passage in self:
+            passage.give_up()
         return self._reach.close()
 
     def __len__(self) -> int:
@@ -188,11 +189,10 @@ class Relay:
 
     def _ended(self, passage: Passage) -> None:
         self._count -= 1
-        passages = self._passages.get(passage.node_id)
-        if passages is not None:
-            passages.discard(passage)
-            if not passages:
-                self._passages.pop(passage.node_id)
+        passages = self._passages[passage.node_id]
+        passages.discard(passage)
+        if not passages:
+            del self._passages[passage.node_id]
 
 
 def _declared_length(headers: Headers) -> Any:

@@ -11,6 +11,7 @@ from twisted.web.http_headers import Headers
 from ..transports.request import EdgeRequest
 from .failures import CUT_OFF, UNREACHABLE
 from .forwarding import Answer, Head, set_answer_headers, write_answer
+from .member import Member
 from .owner import OWNERS, Owner
 from .passage import write_unknown
 from .reach import Reach
@@ -33,6 +34,8 @@ class UpgradePassage:
     ) -> None:
         """``ended`` is called once the other node is done with."""
         self.node_id = node_id
+        self.instance: str | None = None
+        """The instance of the node that is asked; ``None`` while it is being looked for."""
         self._reach = reach
         self._head = head
         self._upgrade = request
@@ -45,7 +48,9 @@ class UpgradePassage:
     def begin(self, timeout_s: float) -> None:
         """Ask the other node. It has ``timeout_s`` for its answer."""
         self._upgrade.notifyFinish().addErrback(lambda _: self._left())
-        asking = self._asking = Deferred.fromCoroutine(self._ask())
+        asking = self._asking = Deferred.fromCoroutine(
+            self._reach.ask(self.node_id, self._head, self._ask)
+        )
         if not asking.called:
             asking.addTimeout(timeout_s, self._reach.clock)
         asking.addErrback(self._failed).addCallback(self._told)
@@ -62,11 +67,9 @@ class UpgradePassage:
         self._request = None
         self.give_up()
 
-    async def _ask(self) -> "tuple[Owner, Answer, bytes] | None":
-        member = await self._reach.find(self.node_id)
-        if member is None or not self._reach.sign(self._head, member):
-            return None
+    async def _ask(self, member: Member) -> "tuple[Owner, Answer, bytes] | None":
         owner: Any = await self._reach.connect(member, OWNERS)
+        self.instance = member.instance
         try:
             answer, rest = await owner.ask(self._bytes())
         except BaseException:

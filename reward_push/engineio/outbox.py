@@ -104,6 +104,11 @@ class Outbox:
         return self._backlog is None
 
     @property
+    def waiting_size(self) -> int:
+        """How much waits, in characters or bytes."""
+        return 0 if self._backlog is None else self._backlog.size
+
+    @property
     def moved_at(self) -> float:
         """When the client last took something of what waits; minus infinity: nothing yet."""
         return -NEVER if self._backlog is None else self._backlog.moved_at
@@ -138,6 +143,10 @@ class Outbox:
         """The client has answered it: what was written before has arrived."""
         if self._unproven is not None:
             self._tell_delivered(self._unproven.proved())
+
+    def answered(self) -> bool:
+        """The client acknowledges; return whether there was anything left that it could."""
+        return self._unproven is not None and self._unproven.answered()
 
     def proved_through(self, tracker: ITracker) -> None:
         """The client has answered ``tracker``'s unit itself."""

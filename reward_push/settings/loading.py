@@ -5,6 +5,7 @@ import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..access.limits import GuardLimits
 from ..engineio.options import EngineOptions
 from .checks import check
 from .model import ClusterSettings, HttpSettings, Settings, StoreSettings
@@ -90,6 +91,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         namespaces=values["namespaces"],
         connect_timeout_s=values["connect_timeout"],
         cors_origins=values["cors_origins"],
+        trusted_proxies=values["trusted_proxies"],
         engine=EngineOptions(
             ping_interval_s=values["ping_interval"],
             ping_timeout_s=values["ping_timeout"],
@@ -100,6 +102,16 @@ def _settings(values: Mapping[str, Any]) -> Settings:
             slow_timeout_s=values["slow_timeout"],
             transports=values["transports"],
             allow_eio3=values["allow_eio3"],
+            packet_rate=values["event_rate_per_socket"],
+        ),
+        guard=GuardLimits(
+            connections=values["max_connections"],
+            connections_per_address=values["max_connections_per_ip"],
+            connections_per_key=values["max_connections_per_key"],
+            connect_rate_per_address=values["connect_rate_per_ip"],
+            auth_failures_per_address=values["auth_failures_per_ip"],
+            ban_s=values["ban"],
+            api_rate_per_key=values["api_rate_per_key"],
         ),
         http=HttpSettings(
             idle_timeout_s=values["idle_timeout"],

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import attrs
 
+from ..access.limits import GuardLimits
 from ..access.token_keys import Algorithm, TokenKeys
 from ..engineio.options import EngineOptions
 
@@ -95,7 +96,10 @@ class Settings:
     """How long a client may stay without a namespace; 0: for ever."""
     cors_origins: tuple[str, ...]
     """Origins in lower case, or the single entry ``*``: every one."""
+    trusted_proxies: tuple[str, ...]
+    """Addresses and networks of proxies, and ``loopback``."""
     engine: EngineOptions
+    guard: GuardLimits
     http: HttpSettings
     store: StoreSettings
     cluster: ClusterSettings | None

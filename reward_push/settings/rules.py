@@ -1,6 +1,10 @@
 """What a single text must look like: each function returns it as it is used or raises ``ValueError``."""
 
 import re
+from ipaddress import ip_network
+
+from ..access.addresses import LOOPBACK
+from ..cluster.address import RedisAddress
 
 _NODE_ID = re.compile(r"[A-Za-z0-9._-]{1,32}", re.ASCII)
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+", re.ASCII)
@@ -11,7 +15,6 @@ _PREFIX = re.compile(r"[A-Za-z0-9._:-]{1,32}", re.ASCII)
 _HOST_AND_PORT = re.compile(
     r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII
 )
-_REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel")
 _MAX_PATH = 128
 _MAX_NAMESPACE = 64
 _TRANSPORTS = ("polling", "websocket")
@@ -94,6 +97,18 @@ def origins(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def proxy(value: str) -> str:
+    """A proxy: its address, a network of them, or the word for this machine."""
+    if value == LOOPBACK:
+        return value
+    try:
+        return str(ip_network(value))
+    except ValueError:
+        raise ValueError(
+            f"must be addresses, networks such as 10.0.0.0/8 (without bits below the mask), or {LOOPBACK}"
+        ) from None
+
+
 def key(value: str) -> str:
     """An API key: it has to fit into an HTTP header."""
     if not _KEY.fullmatch(value):
@@ -102,10 +117,8 @@ def key(value: str) -> str:
 
 
 def redis_url(value: str) -> str:
-    """Where Redis is; the rest of it is read by who connects (:mod:`..cluster.address`)."""
-    scheme, separator, rest = value.partition("://")
-    if scheme not in _REDIS_SCHEMES or not separator or not rest or "\0" in value:
-        raise ValueError(f"must begin with {', '.join(f'{each}://' for each in _REDIS_SCHEMES)}")
+    """Where Redis is, as :class:`..cluster.address.RedisAddress` reads it."""
+    RedisAddress.parse(value)
     return value
 
 
