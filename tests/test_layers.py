@@ -67,6 +67,8 @@ LAYERS: dict[str, set[str]] = {
         *("access.token_keys", "access.key_set_file"),
     },
     "first_keys": {"access", "errors", "settings"},
+    # Talks to a node over HTTP alone.
+    "cli": {"settings", "errors"},
     "node": {"*"},
     "tap": {"*"},
 }
