@@ -33,6 +33,7 @@ class ClusterClock:
         """``clock`` is monotonic. Until Redis has answered, the time is ``wall_s``'s."""
         self._redis = redis
         self._clock = clock
+        self._wall_s = wall_s
         self._offset_s = wall_s() - clock.seconds()
         self._samples: deque[tuple[float, float]] = deque(maxlen=SAMPLES)
         """The way there and back, and the offset that follows, in seconds."""
@@ -42,6 +43,10 @@ class ClusterClock:
     def now_ms(self) -> int:
         """Return the time in epoch milliseconds."""
         return int((self._clock.seconds() + self._offset_s) * 1000)
+
+    def ahead_s(self) -> float:
+        """Return how far Redis' clock is ahead of this machine's, in seconds."""
+        return float(self._clock.seconds() + self._offset_s - self._wall_s())
 
     def start(self) -> None:
         """Ask for the time now and then."""

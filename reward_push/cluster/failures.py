@@ -5,6 +5,15 @@ from twisted.internet.defer import TimeoutError as TookTooLong
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
 from twisted.web.client import RequestGenerationFailed, RequestTransmissionFailed, ResponseFailed
 
+__all__ = [
+    "CANNOT_CONNECT",
+    "CUT_OFF",
+    "UNREACHABLE",
+    "AnswerTooLarge",
+    "NotAnAnswer",
+    "TookTooLong",
+]
+
 
 class AnswerTooLarge(Exception):
     """Another node's answer is larger than any that a session gives."""

@@ -80,6 +80,13 @@ class Subscriber:
         self._ready: Callable[[], object] = lambda: None
         self._lost: Callable[[], object] = lambda: None
         self._is_ready = False
+        self.connections = 0
+        """How often a connection was made."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection on which everything wanted is subscribed to."""
+        return self._is_ready
 
     def start(
         self,
@@ -132,6 +139,7 @@ class Subscriber:
             protocol.send(command, *some)
 
     def _up(self, protocol: Any) -> None:
+        self.connections += 1
         protocol.received = self._received
         protocol.confirmed = self._confirm
         self._send("PSUBSCRIBE", self._patterns)
