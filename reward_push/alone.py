@@ -68,6 +68,10 @@ class Alone:
     def left(self, socket: Any) -> None:
         """See :class:`.standing.IStanding`."""
 
+    def caught_up(self) -> "Deferred[None]":
+        """See :class:`.standing.IStanding`: nothing is ever on its way."""
+        return succeed(None)
+
     def join(self, parts: Parts) -> None:
         """See :class:`.standing.IStanding`."""
         self.presence = LonePresence(parts.here)

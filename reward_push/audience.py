@@ -93,8 +93,8 @@ class Audience:
         self._replay = replay
         self._wheel = wheel
         self._now_ms = now_ms
-        self.counts = JoinCounts()
         self._renewal = Renewal(keys)
+        self.counts = JoinCounts()
         self.holders = Holders()
         """The connected sockets by key."""
 
@@ -191,18 +191,32 @@ class Audience:
             key.device if isinstance(key, Token) and key.device else _named("device", socket, auth)
         )
         device = await self._device(key, streamer, named, connection)
+        socket.join(EVERYBODY, streamer_room(streamer), *map(group_room, key.groups))
+        # Only when all that is published from then on reaches it may the client be told that it is in.
+        try:
+            await self._replay.expect(socket)
+        except StoreUnavailable as unavailable:
+            raise TryLater from unavailable
+        try:
+            socket.user = await self._member(key, presented, device, socket)
+        except (ConnectionRefused, TryLater):
+            self._replay.end(socket)
+            raise
+        if socket.client.ended:
+            self._replay.end(socket)
+
+    async def _member(self, key: Key, presented: str, device: Device, socket: Socket) -> Member:
         if not self._keys.remembers(key):
-            # It may have been revoked while the device was looked up: there was no socket to close yet.
-            key = await self._authenticate(presented, address)
+            # It may have been revoked meanwhile: there was no socket to close yet.
+            key = await self._authenticate(presented, socket.opening.address)
         # From here to ``connected`` nothing else happens on this node: the count is exact.
-        in_use = connection.keys.setdefault(key.key_id, KeyInUse(key))
+        in_use = socket.client.user.keys.setdefault(key.key_id, KeyInUse(key))
         if not in_use.sockets and self._guard.refuse_key(key) is not None:
             raise TryLater
         ends = None
         if key.expires_at_ms is not None:
             ends = KeyEnd(key, socket, self._wheel, self._now_ms)
-        socket.user = Member(device, key.groups, ends)
-        socket.join(EVERYBODY, streamer_room(streamer), *map(group_room, key.groups))
+        return Member(device, key.groups, ends)
 
     async def _authenticate(self, presented: str, address: str) -> Key:
         try:

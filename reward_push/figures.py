@@ -197,7 +197,7 @@ def show_redis(
         "redis_connected",
         lambda: {
             ("commands",): float(link.trouble() is None),
-            ("news",): float(subscriber.connected),
+            ("news",): float(subscriber.trouble() is None),
         },
     )
     metrics.show(

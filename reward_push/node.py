@@ -113,7 +113,14 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     )
     acknowledgements = Acknowledgements(delivery, receipts, store, news, now_ms)
     replay = Replay(
-        store, receipts, delivery, waiting.holds, now_ms, hears=standing.hears, left=standing.left
+        store,
+        receipts,
+        delivery,
+        waiting.holds,
+        now_ms,
+        hears=standing.hears,
+        left=standing.left,
+        caught_up=standing.caught_up,
     )
     audience = Audience(keys, store, delivery, acknowledgements, replay, guard, wheel, now_ms)
     keys.evict = audience.revoked

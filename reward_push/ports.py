@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import attrs
-from twisted.application.internet import StreamServerEndpointService
-from twisted.application.strports import service as listen_on
+from twisted.application.service import IService
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
@@ -13,6 +12,7 @@ from .api.errors import too_large_body
 from .api.resource import Apis
 from .settings.model import HttpSettings, Settings
 from .transports.interfaces import IBodyPolicy, IUpload
+from .transports.listening import listening
 from .transports.options import SiteOptions
 from .transports.resource import EngineResource
 from .transports.root import Root
@@ -25,7 +25,7 @@ OUTSIDE_BODY_BYTES = 1 << 16
 class Ports(NamedTuple):
     """Services that listen, and the sites behind them."""
 
-    services: Sequence[StreamServerEndpointService]
+    services: Sequence[IService]
     sites: Sequence[EdgeSite]
 
 
@@ -40,11 +40,11 @@ def ports(
     outside = http if apis.internal is None else _outside(http)
     root = Root({settings.path: engine}, apis.clients, ApiBodies(outside))
     sites = [build_site(root, options, root, reactor)]
-    services = [_listener(each, sites[0], reactor) for each in settings.listen]
+    services = [listening(each, sites[0], reactor) for each in settings.listen]
     if apis.internal is not None:
         root = Root({}, apis.internal, ApiBodies(http))
         sites.append(build_site(root, options, root, reactor))
-        services += [_listener(each, sites[1], reactor) for each in settings.internal_listen]
+        services += [listening(each, sites[1], reactor) for each in settings.internal_listen]
     return Ports(services, sites)
 
 
@@ -52,21 +52,6 @@ def _outside(http: HttpSettings) -> HttpSettings:
     return attrs.evolve(
         http, max_api_body_bytes=OUTSIDE_BODY_BYTES, max_api_batch_bytes=OUTSIDE_BODY_BYTES
     )
-
-
-def _listener(description: str, site: EdgeSite, reactor: Any) -> StreamServerEndpointService:
-    return listen_on(with_backlog(description), site, reactor)
-
-
-def with_backlog(description: str) -> str:
-    """Return an endpoint string with a backlog fit for a flood of connects, unless it names its own.
-
-    Twisted's default of 50 makes a balancer answer 504 once the accept queue is full.
-    """
-    kind = description.removeprefix("haproxy:").partition(":")[0]
-    if kind in ("tcp", "tcp6", "ssl", "unix") and "backlog=" not in description:
-        return f"{description}:backlog=1024"
-    return description
 
 
 @implementer(IBodyPolicy)

@@ -64,6 +64,9 @@ class IStanding(Interface):
     def left(socket: Any) -> None:
         """A socket for which :meth:`hears` was called is gone."""
 
+    def caught_up() -> "Deferred[None]":
+        """See :class:`.replay.Replay`."""
+
     def join(parts: Parts) -> None:
         """Take the rest of the node."""
 

@@ -46,8 +46,8 @@ class PluginKey:
 class Backend:
     """A backend's connection to a node's HTTP API, kept open between calls. Threads may share it."""
 
-    def __init__(self, port: int, key: str) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=CALL_TIMEOUT_S)
+    def __init__(self, port: int, key: str, timeout_s: float = CALL_TIMEOUT_S) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
         self._headers = {"Authorization": f"ApiKey {key}", "Content-Type": "application/json"}
         self._lock = threading.Lock()
         self._used_at = time.monotonic()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -11,6 +12,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from ..access.interfaces import Right
+from ..access.key_text import without_secrets
 from ..ops.health import Health, Report
 from ..rewards.errors import ErrorCode, Refused, not_supported
 from ..rewards.interfaces import IMessageStore, IPresence
@@ -148,9 +150,10 @@ class ApiResource(Resource):
         except Exception as error:
             refused = as_refusal(error)
             if refused is None:
-                # The path alone: a query may hold a key.
+                # The path alone: a query may hold a key. Somebody may even have put one into the path.
+                path = without_secrets(unquote(request.path, "latin-1"))
                 self._log.failure(
-                    "{method} {path} failed", method=request.method, path=request.path
+                    "{method} {path} failed", method=request.method, path=ascii(path)[1:-1]
                 )
                 refused = INTERNAL
             answer = error_answer(refused)

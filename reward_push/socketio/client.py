@@ -69,6 +69,11 @@ class Client:
         self._waiting: list[Packet] | None = None
         self._over = False
 
+    @property
+    def ended(self) -> bool:
+        """Whether the connection is over."""
+        return self._over
+
     # What the session tells (ISessionHandler) and time brings (ITimed).
 
     def opened(self) -> None:

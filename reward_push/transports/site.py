@@ -10,6 +10,7 @@ from .channel import EdgeChannel
 from .deadline import Clock
 from .interfaces import IBodyPolicy
 from .options import SiteOptions
+from .protection import PROTECTION
 from .request import EdgeRequest
 
 SERVER = b"reward-push"
@@ -43,9 +44,11 @@ class EdgeSite(Site):
         self._node_id = options.node_id.encode("ascii")
 
     def identify(self, headers: Headers) -> None:
-        """Put into an answer's ``headers`` who answers."""
+        """Put into an answer's ``headers`` who answers, and :data:`.protection.PROTECTION`."""
         headers.setRawHeaders(b"Server", [SERVER])
         headers.setRawHeaders(b"X-Node-Id", [self._node_id])
+        for name, value in PROTECTION.items():
+            headers.setRawHeaders(name, [value])
 
     def startFactory(self) -> None:
         """Keep Twisted's access log, and the timer for its dates, off: balancers log requests."""

@@ -71,12 +71,16 @@ class Recorder:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
+        self.hears: Deferred[None] = succeed(None)
 
     def connected(self, socket: Any) -> None:
         self.calls.append(("connected", socket.namespace.name))
 
     def disconnected(self, socket: Any) -> None:
         self.calls.append(("disconnected", socket.namespace.name))
+
+    async def expect(self, socket: Any) -> None:
+        await self.hears
 
     def begin(self, socket: Any) -> None:
         self.calls.append(("replay", socket.namespace.name))
@@ -352,6 +356,43 @@ def test_a_device_that_cannot_be_found_comes_back(node: Node) -> None:
     peer = node.peer(V4, "ApiKey " + node.keys.make())
     peer.say("0/a,")
     assert peer.transport.ended == ["fail"]
+
+
+def test_nobody_is_let_in_before_the_node_hears_what_is_for_it(node: Node) -> None:
+    node.recorder.hears = hears = Deferred()
+    peer = node.peer(V4, "ApiKey " + node.keys.make())
+    peer.say("0/a,")
+    assert (peer.heard(), node.recorder.calls) == ([], [])
+    hears.callback(None)
+    assert str(peer.heard()[0]).startswith("0/a,")
+    assert node.recorder.calls == [("connected", "/a"), ("replay", "/a")]
+
+
+def test_who_leaves_while_the_node_begins_to_hear_is_forgotten(node: Node) -> None:
+    node.recorder.hears = hears = Deferred()
+    peer = node.peer(V4, "ApiKey " + node.keys.make())
+    peer.say("0/a,")
+    peer.client.session.close(CloseReason.FORCED_CLOSE)
+    hears.callback(None)
+    assert node.recorder.calls == [("end", "/a")]
+
+
+def test_who_cannot_be_heard_of_comes_back(node: Node) -> None:
+    node.recorder.hears = fail(StoreUnavailable())
+    peer = node.peer(V4, "ApiKey " + node.keys.make())
+    peer.say("0/a,")
+    assert (peer.transport.ended, node.recorder.calls) == (["fail"], [])
+
+
+def test_a_key_revoked_meanwhile_is_not_waited_for_any_more(node: Node) -> None:
+    key = node.keys.make()
+    node.recorder.hears = hears = Deferred()
+    peer = node.peer(V4, f"ApiKey {key}")
+    peer.say("0/a,")
+    node.revoke(key)
+    hears.callback(None)
+    assert peer.heard() == [f"4/a,{UNAUTHORIZED}"]
+    assert node.recorder.calls == [("end", "/a")]
 
 
 # What follows.

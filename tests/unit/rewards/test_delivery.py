@@ -96,14 +96,18 @@ class Node:
         self.receipts = ReceiptBuffer(self.store, self.clock)
         self.delivery = Delivery(self.world.server, self.store, self.receipts, lambda: self.now_ms)
         self.scheduled: set[str] = set()
-        self.hears: list[Deferred[None]] = []
+        self.caught_up: list[Deferred[None]] = []
+        self.hears: Deferred[None] = succeed(None)
+        self.left: list[Any] = []
         self.replay = Replay(
             self.store,
             self.receipts,
             self.delivery,
             self.scheduled.__contains__,
             lambda: self.now_ms,
-            hears=lambda _: self.hears.pop() if self.hears else succeed(None),
+            hears=lambda _: self.hears,
+            left=self.left.append,
+            caught_up=lambda: self.caught_up.pop() if self.caught_up else succeed(None),
         )
         self.namespace = self.world.server.namespace("/a")
         waiting = Waiting(self.delivery, self.clock, lambda: self.now_ms)
@@ -525,15 +529,27 @@ def connected(peer: Peer) -> Any:
     return peer.client.sockets["/a"]
 
 
-def test_a_replay_waits_until_the_node_hears_of_what_becomes_live(node: Node) -> None:
-    hears: Deferred[None] = Deferred()
-    node.hears = [hears]
-    node.store.pages = [Missed((message("a"),), None)]
+def test_what_was_read_before_it_was_heard_comes_once(node: Node) -> None:
+    """State and news come through two connections: what is newer in the one is still on its way in the other."""
+    caught_up: Deferred[None] = Deferred()
+    node.caught_up = [caught_up]
+    node.store.pages = [Missed((message("a"), message("b")), None)]
     peer = node.plugin(1, replay=True)
-    node.delivery.deliver(message("b"))
-    assert (node.store.asked, events(peer)) == ([], [])
-    hears.callback(None)
     assert [args[1]["id"] for _, args in events(peer)] == ["a", "b"]
+    for each in ("b", "c"):
+        node.delivery.deliver(message(each))
+    caught_up.callback(None)
+    assert [args[1]["id"] for _, args in events(peer)] == ["c"]
+
+
+def test_who_cannot_be_heard_of_is_not_let_in(node: Node) -> None:
+    node.hears = fail(StoreUnavailable("away"))
+    socket: Any = object()
+    expected = Deferred.fromCoroutine(node.replay.expect(socket))
+    failed: list[Any] = []
+    expected.addErrback(failed.append)
+    assert failed[0].check(StoreUnavailable)
+    assert node.left == [socket]
 
 
 def test_a_connected_socket_gets_what_it_was_not_written_on_this_connection(node: Node) -> None:
