@@ -10,6 +10,15 @@ from twisted.internet.error import (
 )
 from twisted.web.client import RequestGenerationFailed, RequestTransmissionFailed, ResponseFailed
 
+__all__ = [
+    "CANNOT_CONNECT",
+    "CUT_OFF",
+    "UNREACHABLE",
+    "AnswerTooLarge",
+    "NotAnAnswer",
+    "TookTooLong",
+]
+
 
 class AnswerTooLarge(Exception):
     """Another node's answer is larger than any that a session gives."""

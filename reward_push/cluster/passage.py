@@ -128,6 +128,7 @@ class HttpPassage:
         return Answer(response.code, response.phrase, response.headers, body)
 
     def _failed(self, failure: Failure) -> None:
+        self._reach.failed(failure)
         if failure.check(*UNREACHABLE):
             return
         if not failure.check(*CUT_OFF):

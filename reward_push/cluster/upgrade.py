@@ -104,6 +104,7 @@ class UpgradePassage:
         return b"\r\n".join([*lines, b"", body])
 
     def _failed(self, failure: Failure) -> None:
+        self._reach.failed(failure)
         if not failure.check(*UNREACHABLE, *CUT_OFF):
             self._log.failure("an upgrade could not be passed on", failure)
 
