@@ -7,6 +7,7 @@ that ``/`` was joined with on the same connection. A token that was refreshed co
 that the connection was opened with.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -34,6 +35,18 @@ from .socketio.socket import Socket
 
 UNAUTHORIZED = "unauthorized"
 FORBIDDEN = "forbidden"
+LATER = "later"
+"""The word for who was sent away to come again: nobody could tell who it is."""
+
+
+@attrs.define
+class JoinCounts:
+    """Who was let in since the start and who was not, for metrics."""
+
+    joined: Counter[str] = attrs.Factory(Counter)
+    """Sockets let in with a key, by namespace."""
+    refused: Counter[tuple[str, str]] = attrs.Factory(Counter)
+    """Those refused, by namespace and the code they were told, or :data:`LATER`."""
 
 
 @attrs.define
@@ -81,6 +94,7 @@ class Audience:
         self._wheel = wheel
         self._now_ms = now_ms
         self._renewal = Renewal(keys)
+        self.counts = JoinCounts()
         self.holders = Holders()
         """The connected sockets by key."""
 
@@ -135,6 +149,19 @@ class Audience:
         :class:`TryLater` when the key cannot be looked up, and when there are too many: wrong ones from
         its address, or connections with it.
         """
+        name = socket.namespace.name
+        try:
+            await self._admit(socket, auth)
+        except ConnectionRefused as refused:
+            self.counts.refused[name, refused.refusal.data["code"]] += 1
+            raise
+        except TryLater:
+            self.counts.refused[name, LATER] += 1
+            raise
+        if socket.user is not None:
+            self.counts.joined[name] += 1
+
+    async def _admit(self, socket: Socket, auth: Mapping[str, Any]) -> None:
         presented = presented_key(socket, auth)
         if presented is None:
             if socket.unasked:

@@ -9,7 +9,6 @@ from typing import Any
 
 import attrs
 from twisted.application.service import IService, MultiService
-from twisted.application.strports import service as listen_on
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.web.http_headers import Headers
@@ -46,6 +45,7 @@ from .socketio.server import Server
 from .standing import IStanding, Parts
 from .transports.cors import Origins
 from .transports.interfaces import IBodyPolicy, IUpload
+from .transports.listening import listening
 from .transports.options import SiteOptions
 from .transports.resource import EngineResource
 from .transports.root import Root
@@ -178,7 +178,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     )
     on_second_stop(reactor, node.hurry)
     for description in settings.listen:
-        listen_on(with_backlog(description), site, reactor).setServiceParent(node)
+        listening(description, site, reactor).setServiceParent(node)
     return node
 
 
@@ -308,14 +308,3 @@ class ApiBodies:
     ) -> tuple[list[tuple[bytes, bytes]], bytes]:
         """See :class:`.transports.interfaces.IBodyPolicy`."""
         return [(b"Content-Type", b"application/json")], too_large_body()
-
-
-def with_backlog(description: str) -> str:
-    """Return an endpoint string with a backlog fit for a flood of connects, unless it names its own.
-
-    Twisted's default of 50 makes a balancer answer 504 once the accept queue is full.
-    """
-    kind = description.removeprefix("haproxy:").partition(":")[0]
-    if kind in ("tcp", "tcp6", "ssl", "unix") and "backlog=" not in description:
-        return f"{description}:backlog=1024"
-    return description

@@ -74,6 +74,9 @@ class Together:
         """Connect to nothing yet. Raises :class:`.errors.StartError`."""
         try:
             address = RedisAddress.parse(cluster.redis_url)
+            named = f"reward-push:{settings.node_id}"
+            self.link = RedisLink(address, reactor, connected=self._connected, name=named)
+            self.subscriber = Subscriber(address, reactor, name=named)
         except ValueError as error:
             raise StartError(f"redis_url: {error}") from None
         self._settings = settings
@@ -81,7 +84,6 @@ class Together:
         self._reactor = reactor
         self._address = address
         self.drain_s = cluster.drain_s
-        self.link = RedisLink(address, reactor, connected=self._connected)
         self.clock = ClusterClock(self.link, reactor)
         self.now_ms = self.clock.now_ms
         self.store = RedisStore(
@@ -92,7 +94,6 @@ class Together:
             retention_s=cluster.retention_s or None,
         )
         self._channels = Channels(cluster.redis_prefix)
-        self.subscriber = Subscriber(address, reactor)
         self._maintenance = LoopingCall(self.store.maintain)
         self._maintenance.clock = reactor
         self._epoch: str | None = None

@@ -63,7 +63,7 @@ LAYERS: dict[str, set[str]] = {
         *("replay", "holders", "key_end", "renewal"),
     },
     "settings": {
-        *("engineio.options", "errors", "access.limits", "access.addresses"),
+        *("engineio.options", "errors", "access.limits", "access.addresses", "cluster.address"),
         *("access.token_keys", "access.key_set_file"),
     },
     "first_keys": {"access", "errors", "settings"},

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -10,6 +11,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from ..access.interfaces import Right
+from ..access.key_text import without_secrets
 from ..ops.health import Health, Report
 from ..rewards.errors import ErrorCode, Refused, not_supported
 from ..rewards.interfaces import IMessageStore, IPresence
@@ -102,9 +104,10 @@ class ApiResource(Resource):
         except Exception as error:
             refused = as_refusal(error)
             if refused is None:
-                # The path alone: a query may hold a key.
+                # The path alone: a query may hold a key. Somebody may even have put one into the path.
+                path = without_secrets(unquote(request.path, "latin-1"))
                 self._log.failure(
-                    "{method} {path} failed", method=request.method, path=request.path
+                    "{method} {path} failed", method=request.method, path=ascii(path)[1:-1]
                 )
                 refused = INTERNAL
             answer = error_answer(refused)

@@ -5,22 +5,46 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from ..access.interfaces import StoreUnavailable
 from .interfaces import IRedis
 
-EVERY_S = 5.0
+EVERY_S = 2.0
 SAMPLES = 8
-"""Of the last answers, the one that took the shortest way tells the time best."""
 STEP_MS = 1_000
-"""A larger correction is logged."""
+"""A larger correction is made at once, also backwards, and logged."""
+DRIFT = 0.000_5
+"""How wrong a monotonic clock may go, in seconds a second: 500 ppm, what NTP corrects at most."""
+SLACK_S = 0.005
+"""How much two answers may contradict each other before a clock counts as set."""
+
+
+@attrs.frozen
+class _Sample:
+    """One answer of Redis."""
+
+    at_s: float
+    offset_s: float
+    """Redis' time less ours, if the way there took as long as the way back."""
+    error_s: float
+    """How wrong that may be: half of both ways."""
+
+    def error_at(self, now_s: float) -> float:
+        """How wrong it may be by now."""
+        return self.error_s + (now_s - self.at_s) * DRIFT
 
 
 class ClusterClock:
-    """Redis' time, by this machine's monotonic clock in between."""
+    """Redis' time, by this machine's monotonic clock in between.
+
+    It never goes back, unless it has to by more than a second: when it is a little ahead it stands still
+    until it is right again. Until Redis has answered for the first time it is this machine's own clock.
+    """
 
     _log = Logger()
 
@@ -30,18 +54,23 @@ class ClusterClock:
         clock: Any,
         wall_s: Callable[[], float] = time.time,
     ) -> None:
-        """``clock`` is monotonic. Until Redis has answered, the time is ``wall_s``'s."""
+        """``clock`` is monotonic; ``wall_s`` is this machine's own time, in epoch seconds."""
         self._redis = redis
         self._clock = clock
         self._offset_s = wall_s() - clock.seconds()
-        self._samples: deque[tuple[float, float]] = deque(maxlen=SAMPLES)
-        """The way there and back, and the offset that follows, in seconds."""
+        self._latest_ms = 0
+        self._samples: deque[_Sample] = deque(maxlen=SAMPLES)
+        self._answered = False
         self._loop = LoopingCall(self._again)
         self._loop.clock = clock
 
     def now_ms(self) -> int:
         """Return the time in epoch milliseconds."""
-        return int((self._clock.seconds() + self._offset_s) * 1000)
+        now_ms = int((self._clock.seconds() + self._offset_s) * 1000)
+        if now_ms < self._latest_ms:
+            return self._latest_ms
+        self._latest_ms = now_ms
+        return now_ms
 
     def start(self) -> None:
         """Ask for the time now and then."""
@@ -60,23 +89,38 @@ class ClusterClock:
         """
         asked_s = self._clock.seconds()
         seconds, micros = await self._redis.command("TIME")
-        way_s = self._clock.seconds() - asked_s
-        offset_s = int(seconds) + int(micros) / 1e6 - (asked_s + way_s / 2)
-        first = not self._samples
-        if anew:
+        now_s = self._clock.seconds()
+        error_s = (now_s - asked_s) / 2
+        offset_s = int(seconds) + int(micros) / 1_000_000 - (asked_s + error_s)
+        self._take(_Sample(now_s, offset_s, error_s), anew=anew)
+
+    def _take(self, sample: _Sample, *, anew: bool) -> None:
+        now_s = sample.at_s
+        if anew or any(_contradict(sample, each, now_s) for each in self._samples):
             self._samples.clear()
-        self._samples.append((way_s, offset_s))
-        best_s = min(self._samples)[1]
-        step_ms = (best_s - self._offset_s) * 1000
+        self._samples.append(sample)
+        best = min(self._samples, key=lambda each: each.error_at(now_s))
+        step_ms = (best.offset_s - self._offset_s) * 1000
+        self._offset_s = best.offset_s
         if abs(step_ms) > STEP_MS:
+            self._latest_ms = 0
             self._log.warn(
-                "this machine's clock and that of Redis differ by {ms} ms: that of Redis counts"
-                if first
-                else "the clock of Redis was set by {ms} ms",
+                "the clock of Redis was set by {ms} ms"
+                if self._answered
+                else "this machine's clock is {ms} ms behind that of Redis, which counts",
                 ms=round(step_ms),
             )
-        self._offset_s = best_s
+        self._answered = True
 
     def _again(self) -> "Deferred[None]":
-        reading = Deferred.fromCoroutine(self.read())
-        return reading.addErrback(lambda failure: failure.trap(StoreUnavailable))
+        return Deferred.fromCoroutine(self.read()).addErrback(self._not_read)
+
+    def _not_read(self, failure: Failure) -> None:
+        # While Redis is away the time goes on by our own clock; that it is away is told elsewhere.
+        if failure.check(StoreUnavailable) is None:
+            self._log.failure("the time of Redis could not be read", failure)
+
+
+def _contradict(one: _Sample, other: _Sample, now_s: float) -> bool:
+    apart_s = abs(one.offset_s - other.offset_s)
+    return apart_s > one.error_at(now_s) + other.error_at(now_s) + SLACK_S

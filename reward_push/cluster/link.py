@@ -1,50 +1,37 @@
-"""The link to Redis that state is read and changed through: one connection, kept up, with a time limit."""
+"""The link to Redis: one connection for everything that is asked of it."""
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-import attrs
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from txredisapi import RedisError, RedisProtocol, ResponseError
 from zope.interface import implementer
 
 from ..access.interfaces import StoreUnavailable
 from .address import RedisAddress
-from .connector import Connector
+from .connection.calls import Calls
+from .connection.greeting import Server
+from .connection.keeper import Keeper
+from .connection.wire import Wire
 from .interfaces import IRedis, Script
-from .keeper import Keeper
 
-TIMEOUT_S = 2.0
-"""How long Redis may take to answer."""
-LOOK_EVERY_S = 0.1
-MAX_WAITING = 50_000
-"""Commands on their way at one time."""
-
-_NOT_NOW = ("LOADING", "READONLY", "MASTERDOWN", "NOREPLICAS", "OOM", "MISCONF", "BUSY")
-"""What Redis says when it cannot do something now. Nothing of it was done."""
-_ELSEWHERE = ("READONLY", "MASTERDOWN")
-"""Said by one that is not the master any more."""
-_FORBIDDEN = ("NOAUTH", "NOPERM", "WRONGPASS")
+REMEMBER_S = 5.0
+"""How long it counts as trouble that Redis could not do something."""
 
 
-@attrs.define(eq=False)
-class _Call:
-    """One command whose answer is awaited."""
-
-    sent_s: float
-    answer: "Deferred[Any]" = attrs.Factory(Deferred)
+async def _nothing() -> None:
+    pass
 
 
 @implementer(IRedis)
 class RedisLink:
     """One connection to Redis that is made again whenever it is lost.
 
-    While there is none, calls fail at once. A call that is not answered in time takes the connection along, and all
-    calls behind it: an answer that comes late would be taken for another's.
+    While there is none, calls fail at once. One that is not answered in time takes the connection along, and
+    with it all calls behind it: an answer that comes late would be taken for another's.
+
+    What was asked when a connection is lost may have been done or not: both fail with ``StoreUnavailable``.
     """
 
     _log = Logger()
@@ -54,131 +41,117 @@ class RedisLink:
         address: RedisAddress,
         reactor: Any,
         *,
-        connected: "Callable[[], Awaitable[None]]",
+        connected: Callable[[], Awaitable[None]] = _nothing,
+        lost: Callable[[str], object] = lambda _reason: None,
         observe_s: Callable[[float], object] = lambda _seconds: None,
+        name: str = "reward-push",
     ) -> None:
-        """``connected`` is awaited on each new connection; what it asks before it first waits comes before
-        everything else. ``observe_s`` is told how long each answer took.
+        """Make a link that does not connect yet.
+
+        Args:
+            address: where Redis is.
+            reactor: Twisted's.
+            connected: awaited on each new connection. What it asks before it first waits comes before
+                everything else; if it fails, the connection is given up.
+            lost: called with the reason when a connection is lost.
+            observe_s: told how long each answer took.
+            name: what Redis calls the connection.
+
+        Raises:
+            ValueError: the certificates to trust cannot be read.
         """
-        self._address = address
-        self._clock = reactor
-        self._hook = connected
+        self._reactor = reactor
+        self._connected = connected
+        self._lost = lost
         self._observe = observe_s
-        self._keeper: Keeper[RedisProtocol] = Keeper(
-            Connector(address, reactor), _make, reactor, up=self._up, down=self._down
+        self._keeper: Keeper[Wire] = Keeper(
+            "link", address, reactor, make=Wire, ready=self._ready, lost=self._gone, name=name
         )
-        self._calls: deque[_Call] = deque()
-        self._watch = LoopingCall(self._look)
-        self._watch.clock = reactor
-        self._reason: str | None = "not connected yet"
+        self._calls: Calls | None = None
+        self._unable: str | None = None
+        """What Redis could not do last."""
+        self._unable_at_s = 0.0
+        self._hook: Deferred[None] | None = None
+        self.server: Server | None = None
+        """The Redis that this is, or was, a connection to."""
         self.connections = 0
         """How often a connection was made."""
 
     def start(self) -> None:
         """Begin to connect."""
         self._keeper.start()
-        self._watch.start(LOOK_EVERY_S, now=False)
 
     def stop(self) -> "Deferred[None]":
-        """Connect no more; fire when the connection is closed."""
-        if self._watch.running:
-            self._watch.stop()
+        """Take no more calls; fire when the connection is closed.
+
+        Who wants an answer waits for it before.
+        """
+        self._end("the link to Redis is closed")
         return self._keeper.stop()
 
     def trouble(self) -> str | None:
-        """Return why Redis cannot be asked now, or ``None``."""
-        return None if self._reason is None else f"Redis is away: {self._reason}"
+        """Return why Redis cannot be asked now, or what it could not do lately, or ``None``."""
+        recent = self._reactor.seconds() - self._unable_at_s < REMEMBER_S
+        return self._keeper.trouble() or (self._unable if recent else None)
 
     def __len__(self) -> int:
         """Return how many calls are not answered yet."""
-        return len(self._calls)
+        return 0 if self._calls is None else len(self._calls)
 
     def run(self, script: Script, args: Sequence[str | bytes | int]) -> "Deferred[Any]":
         """See :class:`.interfaces.IRedis`."""
-        asked = self._send("EVALSHA", script.sha1, 0, *args)
-        return asked.addErrback(self._forgotten, script, args).addErrback(self._explained)
+        return self._call(["EVALSHA", script.sha1, 0, *args], script)
 
     def command(self, name: str, *args: str | bytes | int) -> "Deferred[Any]":
         """See :class:`.interfaces.IRedis`."""
-        return self._send(name, *args).addErrback(self._explained)
+        return self._call([name, *args], None)
 
-    # How.
+    def _call(self, words: Sequence[str | bytes | int], script: Script | None) -> "Deferred[Any]":
+        if self._calls is None:
+            return fail(StoreUnavailable(self._keeper.trouble() or "Redis is away"))
+        return self._calls.call(words, script)
 
-    def _send(self, *words: str | bytes | int) -> "Deferred[Any]":
-        protocol = self._keeper.protocol
-        if protocol is None:
-            return fail(StoreUnavailable(f"Redis is away: {self._reason}"))
-        if len(self._calls) >= MAX_WAITING:
-            return fail(StoreUnavailable("too much waits for Redis"))
-        call = _Call(self._clock.seconds())
-        self._calls.append(call)
-        protocol.execute_command(*words).addBoth(self._answered, call)
-        return call.answer
+    # The connection.
 
-    def _answered(self, answer: object, call: _Call) -> None:
-        # Answers come in the order of the calls.
-        if self._calls and self._calls[0] is call:
-            self._calls.popleft()
-        else:
-            self._calls.remove(call)
-        if isinstance(answer, Failure):
-            call.answer.errback(answer)
-        else:
-            self._observe(self._clock.seconds() - call.sent_s)
-            call.answer.callback(answer)
-
-    def _forgotten(
-        self, failure: Failure, script: Script, args: Sequence[str | bytes | int]
-    ) -> Any:
-        """Redis does not know the script: it was restarted or flushed, or is another one."""
-        error = failure.check(ResponseError) and str(failure.value)
-        if not error or not error.startswith("NOSCRIPT"):
-            return failure
-        # Those that were sent behind this one find out, too, and follow in their order.
-        self._send("SCRIPT", "LOAD", script.source).addErrback(lambda _: None)
-        return self._send("EVALSHA", script.sha1, 0, *args)
-
-    def _explained(self, failure: Failure) -> Any:
-        if failure.check(StoreUnavailable):
-            return failure
-        text = failure.getErrorMessage()
-        if failure.check(ResponseError):
-            word = text.partition(" ")[0]
-            if word in _ELSEWHERE:
-                self._keeper.drop("Redis is not the master any more")
-            if word not in _NOT_NOW and word not in _FORBIDDEN:
-                return failure
-        elif not failure.check(RedisError):
-            return failure
-        raise StoreUnavailable(f"Redis: {text}") from None
-
-    def _look(self) -> None:
-        if self._calls and self._clock.seconds() - self._calls[0].sent_s > TIMEOUT_S:
-            self._keeper.drop(f"no answer for {TIMEOUT_S:g} s")
-
-    def _up(self, protocol: RedisProtocol) -> None:
+    def _ready(self, wire: Wire, server: Server) -> None:
+        self.server = server
         self.connections += 1
-        if self._reason is not None:
-            self._log.info("connected to Redis at {where}", where=str(self._address))
-        self._reason = None
-        hook: Deferred[None] = Deferred.fromCoroutine(_awaited(self._hook))
-        hook.addErrback(self._not_welcomed, protocol)
+        self._calls = calls = Calls(
+            wire,
+            self._reactor,
+            broken=self._keeper.drop,
+            unable=self._note,
+            observe_s=self._observe,
+        )
+        self._hook = hook = Deferred.fromCoroutine(_awaited(self._connected))
+        hook.addErrback(self._not_welcomed, calls)
 
-    def _not_welcomed(self, failure: Failure, protocol: RedisProtocol) -> None:
+    def _not_welcomed(self, failure: Failure, calls: Calls) -> None:
+        if calls is not self._calls:
+            return
         if failure.check(StoreUnavailable) is None:
             self._log.failure("a new connection to Redis could not be used", failure)
-        if self._keeper.protocol is protocol:
-            self._keeper.drop(failure.getErrorMessage())
+        self._keeper.drop(f"it could not be used: {failure.getErrorMessage()}")
 
-    def _down(self, why: str) -> None:
-        if self._reason is None or (self.connections == 0 and why != self._reason):
-            self._log.warn("Redis at {where} is away: {why}", where=str(self._address), why=why)
-        self._reason = why
+    def _gone(self, reason: str) -> None:
+        self._end(f"Redis is away: {reason}")
+        self._lost(reason)
+
+    def _end(self, reason: str) -> None:
+        calls, self._calls = self._calls, None
+        hook, self._hook = self._hook, None
+        if calls is not None:
+            calls.fail(reason)
+        if hook is not None:
+            hook.cancel()
+
+    def _note(self, reason: str) -> None:
+        """Redis could not do something, and it is not the connection's fault."""
+        now_s = self._reactor.seconds()
+        if reason != self._unable or now_s - self._unable_at_s >= REMEMBER_S:
+            self._log.warn("{reason}", reason=reason)
+        self._unable, self._unable_at_s = reason, now_s
 
 
-async def _awaited(hook: "Callable[[], Awaitable[None]]") -> None:
+async def _awaited(hook: Callable[[], Awaitable[None]]) -> None:
     await hook()
-
-
-def _make() -> RedisProtocol:
-    return RedisProtocol(charset="utf-8", convertNumbers=False)

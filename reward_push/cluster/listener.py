@@ -44,7 +44,7 @@ class NodeChannel(EdgeChannel):
         signature = (headers.getRawHeaders(SIGNATURE_HEADER) or [None])[-1]
         sender = self.site.verifier.check(signature, self._command, self._path, client)
         if isinstance(sender, Rejection):
-            self.site.refused(sender)
+            self.site.stranger(sender)
             body = error_body(HTTPStatus.FORBIDDEN, "this is for the nodes of the cluster")
             self._answer_and_leave(HTTPStatus.FORBIDDEN, [(REFUSED_HEADER, b"1")], body)
             return
@@ -73,8 +73,8 @@ class NodeSite(EdgeSite):
         self.verifier = verifier
         self._told_s: float | None = None
 
-    def refused(self, why: Rejection) -> None:
-        """A request was refused: log it, now and then."""
+    def stranger(self, why: Rejection) -> None:
+        """Nobody of ours sent a request: log it, now and then."""
         now_s = self.clock.seconds()
         if self._told_s is None or now_s - self._told_s >= TELL_AGAIN_S:
             self._told_s = now_s

@@ -5,6 +5,7 @@ from typing import Any
 
 from zope.interface import Attribute, Interface
 
+from .counts import SessionCounts
 from .errors import CloseReason
 from .options import EngineOptions
 from .outgoing import Outgoing
@@ -149,6 +150,7 @@ class ISessions(Interface):
 
     options: EngineOptions = Attribute("Timers and limits, the same for all")
     wheel: IWheel = Attribute("The clock and timer of all sessions")
+    counts: SessionCounts = Attribute("Where sessions note what becomes of them")
 
     def await_proof(session: Any) -> None:
         """Call ``session.prove()`` soon, unless it is waiting for that already."""

@@ -104,6 +104,11 @@ class Outbox:
         return self._backlog is None
 
     @property
+    def waiting_size(self) -> int:
+        """How much waits, in characters or bytes."""
+        return 0 if self._backlog is None else self._backlog.size
+
+    @property
     def moved_at(self) -> float:
         """When the client last took something of what waits; minus infinity: nothing yet."""
         return -NEVER if self._backlog is None else self._backlog.moved_at

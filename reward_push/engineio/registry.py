@@ -6,6 +6,7 @@ from typing import Any
 
 from zope.interface import implementer
 
+from .counts import SessionCounts
 from .errors import CloseReason
 from .interfaces import ISessionHandler, ISessions, IWheel
 from .options import EngineOptions
@@ -44,6 +45,7 @@ class Registry:
         """``forgotten`` is told of each session that is over, once."""
         self.options = options
         self.wheel = wheel
+        self.counts = SessionCounts()
         self.open_handler = open_handler
         self._node_tag = node_tag
         self._forgotten = forgotten

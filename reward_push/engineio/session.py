@@ -94,6 +94,11 @@ class Session:
         return self._outbox.transport
 
     @property
+    def waiting_size(self) -> int:
+        """How much waits to be written to the client, in characters or bytes."""
+        return self._outbox.waiting_size
+
+    @property
     def handler(self) -> ISessionHandler | None:
         """What lives on top of the session, while it is open."""
         return self._outbox.handler
@@ -160,6 +165,8 @@ class Session:
         if transport is not None:
             self._drop_candidate()
             # Before anything is written: the end of a poll may bring the connection's next request.
+            if self.handler is not None:
+                self._sessions.counts.evicted[reason] += 1
             self._end(reason)
             transport.fail()
 
@@ -174,6 +181,7 @@ class Session:
         over_websocket = transport.name == "websocket"
         self._advance(Event.WEBSOCKET_OPENED if over_websocket else Event.POLLING_OPENED)
         self._outbox.transport = transport
+        self._sessions.counts.opened[transport.name, self.revision.number] += 1
         upgrades = () if over_websocket else options.upgrades
         transport.send((open_packet(self.sid, upgrades, options),))
         self._file()
@@ -421,6 +429,7 @@ class Session:
             self._outbox.mark()
             self._outbox.proved()
             self._outbox.transport, self._candidate = candidate, None
+            self._sessions.counts.upgraded += 1
             self._probe_until = self._poll_until = NEVER
             now = self._sessions.wheel.now()
             self._heartbeat.restart(now)
@@ -435,6 +444,7 @@ class Session:
         if candidate is not None:
             self._candidate = None
             self._probe_until = NEVER
+            self._sessions.counts.not_upgraded += 1
             self._advance(Event.PROBE_FAILED)
             candidate.close()
 

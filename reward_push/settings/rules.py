@@ -4,6 +4,7 @@ import re
 from ipaddress import ip_network
 
 from ..access.addresses import LOOPBACK
+from ..cluster.address import RedisAddress
 
 _NODE_ID = re.compile(r"[A-Za-z0-9._-]{1,32}", re.ASCII)
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+", re.ASCII)
@@ -14,7 +15,6 @@ _PREFIX = re.compile(r"[A-Za-z0-9._:-]{1,32}", re.ASCII)
 _HOST_AND_PORT = re.compile(
     r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII
 )
-_REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel")
 _MAX_PATH = 128
 _MAX_NAMESPACE = 64
 _TRANSPORTS = ("polling", "websocket")
@@ -117,10 +117,8 @@ def key(value: str) -> str:
 
 
 def redis_url(value: str) -> str:
-    """Where Redis is; the rest of it is read by who connects (:mod:`..cluster.address`)."""
-    scheme, separator, rest = value.partition("://")
-    if scheme not in _REDIS_SCHEMES or not separator or not rest or "\0" in value:
-        raise ValueError(f"must begin with {', '.join(f'{each}://' for each in _REDIS_SCHEMES)}")
+    """Where Redis is, as :class:`..cluster.address.RedisAddress` reads it."""
+    RedisAddress.parse(value)
     return value
 
 

@@ -168,6 +168,7 @@ class Client:
             else:
                 self.session.close(CloseReason.FORCED_CLOSE)
         elif namespace is None:
+            self._server.unknown_namespaces += 1
             self._send(self._dialect.refused(name, INVALID_NAMESPACE))
         else:
             self._deciding = True

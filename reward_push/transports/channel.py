@@ -16,6 +16,7 @@ from twisted.web.http_headers import Headers
 
 from .deadline import Deadline
 from .errors import error_body, reason_phrase
+from .framing import is_ambiguous
 from .interfaces import IUpload
 from .linger import linger
 from .request import peer_of
@@ -23,6 +24,8 @@ from .sockets import set_protocol
 
 if TYPE_CHECKING:
     from .site import EdgeSite
+
+_FOLDED = (b" ", b"\t")
 
 ABORT_S = 15.0
 """How long a connection that we gave up may take to flush and close."""
@@ -85,8 +88,19 @@ class EdgeChannel(HTTPChannel):
 
     def lineReceived(self, line: bytes) -> object:
         """Parse one line of a head. True ends the parsing of what else has arrived."""
-        super().lineReceived(line)
+        if line[:1] in _FOLDED:
+            # A header folded over two lines (obs-fold): proxies read it in different ways.
+            self._respondToBadRequestAndDisconnect()
+        else:
+            super().lineReceived(line)
         return self._phase is Phase.GONE and self._successor is None
+
+    def headerReceived(self, line: bytes) -> bool:
+        """Take in a header; refuse what a proxy in front may have understood otherwise."""
+        if is_ambiguous(line, self._version) or not super().headerReceived(line):
+            self._respondToBadRequestAndDisconnect()
+            return False
+        return True
 
     def lineLengthExceeded(self, line: bytes) -> bool:
         """Answer where ``HTTPChannel`` would close without a word."""
@@ -98,6 +112,9 @@ class EdgeChannel(HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         """Look at the declared length before anything of the body is asked for or kept."""
+        if len(self.requests[-1].requestHeaders.getRawHeaders(b"Host", ())) > 1:
+            self._respondToBadRequestAndDisconnect()
+            return
         self.body_limit = self.site.policy.limit(self._command, self._path)
         if self.body_limit and self.length is not None and self.length > self.body_limit:
             self.refuse_body()
@@ -185,6 +202,7 @@ class EdgeChannel(HTTPChannel):
         """Write a last answer to a request no resource has seen, and let the client read it."""
         if self._phase is Phase.GONE:
             return
+        self.site.refused[status] += 1
         answer = Headers()
         self.site.identify(answer)
         answer.setRawHeaders(b"Content-Type", [b"application/json"])

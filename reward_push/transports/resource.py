@@ -5,6 +5,7 @@ comes before all of them, so that a page can read the refusal, too.
 """
 
 import hmac
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -59,6 +60,8 @@ class EngineResource(Resource):
         self._opens = opens
         self.draining = False
         """Whether handshakes are refused, 503: the node stops. Sessions go on as long as they may."""
+        self.refused: Counter[str] = Counter()
+        """Requests refused since the start, by reason."""
 
     def render(self, request: EdgeRequest) -> int | bytes:
         """Answer one request of a client."""
@@ -66,7 +69,10 @@ class EngineResource(Resource):
         if request.method == b"OPTIONS":
             return answer_preflight(request)
         answer = self._route(request)
-        return refuse(request, answer) if isinstance(answer, Refusal) else answer
+        if not isinstance(answer, Refusal):
+            return answer
+        self.refused[answer.name.lower()] += 1
+        return refuse(request, answer)
 
     def limit(self, method: bytes, uri: bytes) -> int:
         """See :class:`.interfaces.IBodyPolicy`."""
@@ -153,6 +159,7 @@ class EngineResource(Resource):
         if request.method != b"GET":
             return Refusal.BAD_HANDSHAKE_METHOD
         if self.draining:
+            self.refused["draining"] += 1
             request.setResponseCode(503)
             request.setHeader(b"Retry-After", b"1")
             return b""

@@ -18,7 +18,6 @@ from ..protocol.wire import (
     Connection,
     WebSocket,
     frame,
-    packets_of,
     request_bytes,
 )
 from .running_small_node import PATIENCE_S, RunningSmallNode

@@ -164,6 +164,28 @@ UNAUTHORIZED = '{"message":"unauthorized","data":{"code":"unauthorized"}}'
 FORBIDDEN = '{"message":"forbidden","data":{"code":"forbidden"}}'
 
 
+def test_who_is_let_in_and_who_is_not_is_counted(node: Node) -> None:
+    """By namespace and code, never by key; a provisional place in ``/`` is none."""
+    good = node.keys.make()
+    node.peer(V3)
+    node.peer(V3, f"ApiKey {good}").say("0/a,")
+    for auth in ("", '{"apiKey":"rpk_wrong"}', f'{{"apiKey":"{good}","device":""}}'):
+        node.peer().say(f"0/a,{auth}")
+    node.peer().say(f'0/b,{{"apiKey":"{node.keys.make(namespaces=["/a"])}"}}')
+    node.peer().say(f'0/none,{{"apiKey":"{good}"}}')
+    node.devices.away = True
+    node.peer().say(f'0/a,{{"apiKey":"{good}"}}')
+    counts = node.audience.counts
+    assert counts.joined == {"/": 1, "/a": 1}
+    assert counts.refused == {
+        ("/a", "unauthorized"): 2,
+        ("/a", "invalid_request"): 1,
+        ("/b", "forbidden"): 1,
+        ("/a", "later"): 1,
+    }
+    assert node.world.server.unknown_namespaces == 1
+
+
 # Where the key comes from.
 
 

@@ -207,8 +207,15 @@ def test_a_fault_of_ours_is_500_logged_and_shows_nothing(api, logged):
     assert got.status == 500
     assert got.json == error("internal", "internal error")
     [event] = logged
-    assert (event["method"], event["path"]) == (b"POST", b"/v1/messages")
+    assert (event["method"], event["path"]) == (b"POST", "/v1/messages")
     assert event["log_failure"].check(RuntimeError)
+
+
+def test_a_key_in_a_path_is_in_no_log(api, logged):
+    api.keys.broken = True
+    assert api.call("DELETE", "/v1/keys/rpk_abcdefghijkl_SuperSecret%0A").status == 500
+    [event] = logged
+    assert event["path"] == "/v1/keys/rpk_abcdefghijkl\\u2026\\n"
 
 
 def test_an_answer_that_is_no_json_is_a_fault_of_ours(logged):

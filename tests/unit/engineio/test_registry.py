@@ -5,7 +5,7 @@ from zope.interface.verify import verifyObject
 from reward_push.engineio.errors import CloseReason
 from reward_push.engineio.interfaces import ISessions
 from reward_push.engineio.options import EngineOptions
-from reward_push.engineio.registry import Registry
+from reward_push.engineio.registry import Registry, node_tag_of
 from reward_push.engineio.revision import V3, V4
 
 from ..fakes import FakeTransport, FakeWheel, Recorder
@@ -17,6 +17,7 @@ def test_a_sid_is_the_node_s_tag_and_128_random_bits() -> None:
     sids = {registry.open(V4).sid for _ in range(100)}
     assert len(sids) == 100
     assert all(sid.startswith("aB3x_9") and len(sid) == 28 for sid in sids)
+    assert {node_tag_of(sid) for sid in sids} == {"aB3x_9"}
 
 
 def test_sessions_are_found_counted_and_iterated() -> None:

@@ -194,7 +194,9 @@ def node() -> Node:
 def test_they_provide_what_they_say(node: Node) -> None:
     verifyObject(IDelivery, node.delivery)
     verifyObject(ITracker, Revocation("m", "/a", node.store))
-    live = LiveMessage(message(), node.world.server, node.receipts, lambda: NOW_MS)
+    live = LiveMessage(
+        message(), node.world.server, node.receipts, node.delivery.counts, lambda: NOW_MS
+    )
     verifyObject(ITracker, live)
 
 
@@ -247,6 +249,8 @@ def test_receipts_from_sent_to_acked(node: Node) -> None:
     acks = [ack for ack, _ in events(peer)]
     peer.say(f"3/a,{acks[-1]}[]")
     assert sorted(node.noted()) == [("b", 1, Level.DELIVERED), ("c", 1, Level.ACKED)]
+    counts = node.delivery.counts
+    assert (counts.sent, counts.delivered, counts.acked) == (3, 3, 1)
 
 
 def test_nonsense_acks_are_ignored(node: Node) -> None:
@@ -323,6 +327,7 @@ def test_the_first_to_acknowledge_has_it_and_the_others_are_told(node: Node) -> 
     assert events(winner) == []
     revoke = [(None, ["revoke", {"id": "m", "reason": "taken"}])]
     assert (events(loser), events(late)) == (revoke, revoke)
+    assert node.delivery.counts.acked == 1
 
 
 @pytest.mark.parametrize("answer", [succeed(None), fail(StoreUnavailable("away"))], ids=repr)
@@ -335,6 +340,7 @@ def test_who_comes_second_gets_nothing(node: Node, answer: Any) -> None:
     peer.say(f"3/a,{ack}[]")
     assert events(peer) == []
     assert all(level is not Level.ACKED for _, _, level in node.noted())
+    assert node.delivery.counts.acked == 0
 
 
 # Taking back.
@@ -352,6 +358,7 @@ def test_a_revoke_goes_to_connected_devices_that_had_the_message(node: Node) -> 
     node.delivery.revoke(taken_back(of, Reason.CANCELLED, 1, 2, 99))
     revoke = [(None, ["revoke", {"id": "m", "reason": "cancelled"}])]
     assert [events(each) for each in (had, twin, nameless)] == [revoke] * 3
+    assert node.delivery.counts.revoked == {Reason.CANCELLED: 3}
     assert events(not_had) == []
     node.world.wheel.advance(1)
     for peer in (had, nameless):
@@ -614,5 +621,7 @@ class Stranger:
 
 
 def test_the_message_that_a_tracker_follows(node: Node) -> None:
-    live = LiveMessage(message(), node.world.server, node.receipts, lambda: NOW_MS)
+    live = LiveMessage(
+        message(), node.world.server, node.receipts, node.delivery.counts, lambda: NOW_MS
+    )
     assert [node.delivery.id_of(each) for each in (live, Stranger(), None)] == ["m", None, None]

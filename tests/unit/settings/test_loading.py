@@ -471,7 +471,8 @@ def test_what_joins_nodes() -> None:
     ("name", "value", "rule"),
     [
         ("redis_url", "http://r", "must begin with redis://"),
-        ("redis_url", "redis://", "must begin with redis://"),
+        ("redis_url", "redis://", "must have a host"),
+        ("redis_url", "redis://user@r", "has a user without a password"),
         ("redis_prefix", "a b", "must be 1 to 32 of"),
         ("cluster_listen", "nowhere:1", "must be a Twisted endpoint string"),
         ("cluster_advertise", "::1", "must be a host, or host:port"),

@@ -19,7 +19,6 @@ from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.logger import globalLogPublisher
-from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 from twisted.python.failure import Failure
 from twisted.web.server import NOT_DONE_YET
 from zope.interface.verify import verifyObject
@@ -30,6 +29,7 @@ from reward_push.engineio.options import EngineOptions
 from reward_push.engineio.outgoing import PING, PONG, Outgoing, message
 from reward_push.engineio.packet import Packet, PacketType
 from reward_push.transports.options import SiteOptions
+from reward_push.transports.proxied import ProxiedFactory
 from reward_push.transports.site import build_site
 from reward_push.transports.websocket import (
     CLOSE_TIMEOUT_S,
@@ -813,7 +813,7 @@ class Port(Serving, Waiting):
                 net, "127.0.0.1", self.port.getHost().port, CertificateOptions(verify=False)
             )
             return
-        factory = HAProxyWrappingFactory(self.site) if kind == "haproxy" else self.site
+        factory = ProxiedFactory(self.site) if kind == "haproxy" else self.site
         if kind == "haproxy":
             self.first = b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n"
         self.port = net.listenTCP(0, factory, interface="127.0.0.1")

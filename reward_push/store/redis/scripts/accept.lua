@@ -11,22 +11,24 @@ local function insert(m)
     local keep = retention and math.max(0, (m.till or m.at) - now_ms) + retention
     local key, body = P .. 'm:' .. m.id, P .. 'b:' .. m.id
     m.seq = take_numbers(1)
+    m.live = m.state == 'live' and take_numbers(1)
     local fields = {'seq', m.seq, 'state', m.state, 'ns', m.ns, 'rooms', m.rooms, 'at', m.at, 'sha', m.sha}
-    for _, name in ipairs({'till', 'over', 'once', 'slot', 'said'}) do
+    for _, name in ipairs({'till', 'over', 'once', 'slot', 'said', 'live'}) do
         if m[name] then
             fields[#fields + 1] = name
             fields[#fields + 1] = m[name]
         end
     end
     call('HSET', key, unpack(fields))
-    call('SET', body, m.body)
     if keep then
         call('PEXPIRE', key, keep + SLACK_MS)
-        call('PEXPIRE', body, keep + SLACK_MS)
+        call('SET', body, m.body, 'PX', keep + SLACK_MS)
+    else
+        call('SET', body, m.body)
     end
     call('ZADD', P .. 'all', m.seq, m.id)
     call('ZADD', P .. 'state:' .. m.state, m.seq, m.id)
-    for _, room in ipairs(cjson.decode(m.rooms)) do
+    for _, room in ipairs(rooms_of(m)) do
         if string.sub(room, 1, 9) == 'streamer:' then
             local to = P .. 'to:' .. string.sub(room, 10)
             call('ZADD', to, m.seq, m.id)
@@ -51,7 +53,7 @@ end
 
 local replies = {}
 for i = 4, #ARGV, 13 do
-    local known = find(ARGV[i])
+    local known = call('EXISTS', P .. 'm:' .. ARGV[i]) == 1 and find(ARGV[i])
     if known then
         replies[#replies + 1] = {row(known)}
     else

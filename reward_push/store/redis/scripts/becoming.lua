@@ -1,11 +1,9 @@
 -- Messages that become live, or are done at once, and the news of it.
 
--- Make `m`, which has just become live, findable for a replay and for its end.
+-- Make `m`, which has just become live as number m.live, findable for a replay and for its end.
 local function enter(m, keep)
-    m.live = take_numbers(1)
-    call('HSET', P .. 'm:' .. m.id, 'live', m.live)
     call('ZADD', P .. 'over', m.till, in_order(m))
-    for _, room in ipairs(cjson.decode(m.rooms)) do
+    for _, room in ipairs(rooms_of(m)) do
         local key = live_key(m, room)
         call('ZADD', key, m.live, m.id)
         outlive(key, keep)

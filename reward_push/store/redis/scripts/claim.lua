@@ -24,9 +24,10 @@ for _, member in ipairs(call('ZRANGEBYSCORE', P .. 'due', '-inf', until_ms, 'LIM
         call('ZADD', P .. 'state:' .. m.state, m.seq, m.id)
         m.body = call('GET', P .. 'b:' .. m.id)
         if m.state == 'live' then
-            call('HSET', key, 'state', m.state)
+            m.live = take_numbers(1)
+            call('HSET', key, 'state', m.state, 'live', m.live)
             enter(m, keep)
-            room_budget = room_budget - #cjson.decode(m.rooms)
+            room_budget = room_budget - #rooms_of(m)
         else
             m.over = at_ms
             call('HSET', key, 'state', m.state, 'over', at_ms)

@@ -4,7 +4,7 @@
 local LISTED = 500
 
 local function channel(m)
-    local rooms = cjson.decode(m.rooms)
+    local rooms = rooms_of(m)
     if #rooms == 1 and rooms[1] ~= 'all' then
         return P .. 'room:' .. m.ns .. '|' .. rooms[1]
     end
@@ -76,7 +76,7 @@ local function finish(m, state, why, over, by)
         call('HDEL', key, 'live')
         m.live = false
         call('ZREM', P .. 'over', in_order(m))
-        for _, room in ipairs(cjson.decode(m.rooms)) do
+        for _, room in ipairs(rooms_of(m)) do
             call('ZREM', live_key(m, room), m.id)
         end
         if m.slot and call('GET', P .. 'slot:' .. m.slot) == m.id then

@@ -8,7 +8,7 @@ for _, member in ipairs(call('ZRANGEBYSCORE', P .. 'over', '-inf', ARGV[2], 'LIM
     end
     local m = find(string.sub(member, 17))
     if m and m.state == 'live' then
-        room_budget = room_budget - #cjson.decode(m.rooms)
+        room_budget = room_budget - #rooms_of(m)
         local ended = finish(m, 'expired', 'expired', ARGV[2])
         tell_ended(ended)
         replies[#replies + 1] = ended_reply(ended)

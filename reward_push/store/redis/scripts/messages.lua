@@ -24,6 +24,14 @@ local function in_order(m)
     return string.format('%016.0f', m.seq) .. m.id
 end
 
+-- The rooms a message is for.
+local function rooms_of(m)
+    if not m.decoded then
+        m.decoded = cjson.decode(m.rooms)
+    end
+    return m.decoded
+end
+
 -- For how many milliseconds what belongs to a message is to be kept; nil: for ever.
 local function keep_ms(id)
     local left = call('PTTL', P .. 'm:' .. id)

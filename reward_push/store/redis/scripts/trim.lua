@@ -9,6 +9,7 @@ if count <= 0 then
 end
 local cut = math.min(count, limit)
 local newest = call('ZRANGE', key, cut - 1, cut - 1, 'WITHSCORES')
-call('SET', P .. 'gone', newest[2])
+-- In this order it works in a Redis that is out of memory, too: what comes after a first write is not refused.
 call('ZREMRANGEBYRANK', key, 0, cut - 1)
+call('SET', P .. 'gone', newest[2])
 return count > limit and 1 or 0
