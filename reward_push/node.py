@@ -248,7 +248,7 @@ class Node(MultiService):
         self._scheduler = scheduler
         self._waiting = waiting
         self._receipts = receipts
-        self._mover = Mover(registry, clock)
+        self._mover = Mover(lambda: (*registry, *standing.guests()), clock)
         self._resource = resource
         self._health = health
         self._wheel = wheel
