@@ -33,7 +33,9 @@ PAGE_PARAMETERS = (
         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
         "Items in the page, at most.",
     ),
-    Parameter("cursor", {"type": "string"}, "The `next_cursor` of the page before."),
+    Parameter(
+        "cursor", {"type": "string", "minLength": 1}, "The `next_cursor` of the page before."
+    ),
 )
 """The parameters of every list."""
 
