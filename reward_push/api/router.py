@@ -26,6 +26,8 @@ class Call(NamedTuple):
     """A handler and the arguments found in the path."""
 
     handler: Handler
+    name: str
+    """Its method and its route's path, braces and all."""
     args: tuple[str, ...] = ()
 
 
@@ -46,7 +48,7 @@ class Router:
             if "{" in path:
                 self._patterns.setdefault(tuple(path.split("/")), {})[method] = handler
             else:
-                fixed.setdefault(path, {})[method] = Call(handler)
+                fixed.setdefault(path, {})[method] = Call(handler, f"{method} {path}")
         self._fixed: dict[str, Calls] = {
             path: {**(self._fit(path) or {}), **calls} for path, calls in fixed.items()
         }
@@ -56,12 +58,16 @@ class Router:
         text = path.decode("latin-1")
         return self._fixed.get(text) or self._fit(text)
 
-    def _fit(self, path: str) -> Calls | None:
-        segments = path.split("/")
+    def _fit(self, asked: str) -> Calls | None:
+        segments = asked.split("/")
         for pattern, handlers in self._patterns.items():
             args = _arguments(pattern, segments)
             if args is not None:
-                return {method: Call(handler, args) for method, handler in handlers.items()}
+                path = "/".join(pattern)
+                return {
+                    method: Call(handler, f"{method} {path}", args)
+                    for method, handler in handlers.items()
+                }
         return None
 
 

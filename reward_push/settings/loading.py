@@ -87,6 +87,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
     return Settings(
         node_id=values["node_id"] or _random_id(),
         listen=values["listen"],
+        internal_listen=values["internal_listen"] or (),
         path=values["path"],
         namespaces=values["namespaces"],
         connect_timeout_s=values["connect_timeout"],

@@ -151,7 +151,8 @@ class Got:
 class Api:
     """The API's resource and the ends it stands on."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, internal: bool = False) -> None:
+        """``internal``: whether backends have a port of their own."""
         self.store = MemoryStore()
         self.delivery = RecordingDelivery(sockets=2)
         self.keys = MemoryKeys()
@@ -160,7 +161,9 @@ class Api:
         self.flushes: list[Deferred[None]] = []
         self.flushing = False
         """Whether the receipts take their time to come into the store."""
-        self.resource = build_api(
+        self.observed: list[tuple[str, int, float]] = []
+        self.seconds = 0.0
+        apis = build_api(
             publisher=Publisher(
                 self.store,
                 LocalNews(Waiting(self.delivery, Clock(), lambda: NOW_MS), self.delivery),
@@ -177,7 +180,13 @@ class Api:
             namespaces=NAMESPACES,
             now_ms=lambda: NOW_MS,
             version="1.2.3",
+            metrics=lambda accept: succeed((b"up 1\n", f"text/plain; for={accept}")),
+            internal=internal,
+            observe=lambda *told: self.observed.append(told),
+            seconds=lambda: self.seconds,
         )
+        self.clients_resource = apis.clients
+        self.resource = apis.internal or apis.clients
         self._treq = StubTreq(self.resource)
         self._described = Described(self.resource)
         self._failures: list[Failure] = []

@@ -36,3 +36,8 @@ def self_signed() -> tuple[bytes, bytes]:
 def server_options() -> CertificateOptions:
     """Return TLS options with that certificate."""
     return PrivateCertificate.loadPEM(b"".join(self_signed())).options()
+
+
+def server_pem() -> bytes:
+    """Return the key and the certificate in one."""
+    return b"".join(self_signed())

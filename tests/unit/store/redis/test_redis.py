@@ -1,6 +1,7 @@
 """What is Redis' own: several nodes, forgotten scripts, deadlines, numbers, lost data."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from pytest_twisted import ensureDeferred
@@ -14,6 +15,8 @@ from tests.contract.posted import DUE, END, device, kept, missed, note, page_of,
 
 from .invariants import Contents, check
 from .opened import settle
+
+REDIS_MD = Path(__file__).parents[4] / "docs" / "redis.md"
 
 # Several nodes
 
@@ -182,6 +185,41 @@ async def test_redis_without_memory_can_still_be_cleaned_up(opened, redis):
     finally:
         redis.call("CONFIG", "SET", "maxmemory", 0)
     assert set(redis.call("KEYS", "*")) == {"rp:no", "rp:gone"}
+
+
+@pytest.mark.parametrize("step", [*STEPS, "the rest"])
+@ensureDeferred
+async def test_rights_that_the_documents_ask_for_are_enough(opened, redis, step):
+    [line] = [each for each in REDIS_MD.read_text().splitlines() if "~rp:*" in each]
+    rights = line.strip().removesuffix(".").strip("`").split()
+    redis.call("ACL", "SETUSER", "node", "reset", "on", ">secret", *rights)
+    store = opened.store
+    try:
+        await opened.link.command("AUTH", "node", "secret")
+        await store.accept([record("m"), record("once", once=True), scheduled("s")])
+        number = await device(store, "obs")
+        await note(store, "m", Level.SENT, number)
+        if step in STEPS:
+            await STEPS[step](store, number)
+        else:
+            await store.maintain()
+            assert store.healthy() is None
+            await store.canary("n1")
+            await store.news_since(0, 10)
+            await store.publish("rp:nodes", "x")
+            await store.add_key(StoredKey(Key("a" * 12, KeyKind.BACKEND, 0), bytes(32)))
+            await store.page_keys(10, None)
+            await store.get_key("a" * 12)
+            await store.get("m")
+            await store.page(None, None, 10, None)
+            await store.had("m", [number])
+            await store.agenda()
+            assert await missed(store, number) == ["m", "once"]
+        for outside in (("GET", "other"), ("PUBLISH", "other", "x"), ("FLUSHALL",)):
+            with pytest.raises(Exception, match="NOPERM"):
+                await opened.link.command(*outside)
+    finally:
+        redis.call("ACL", "DELUSER", "node")
 
 
 # Deadlines
