@@ -165,6 +165,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         store=store,
         flush=receipts.flush,
         presence=standing.presence,
+        version=version("reward-push"),
         nodes=standing.nodes,
         keys=keys,
         health=health,
