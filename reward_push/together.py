@@ -5,7 +5,7 @@ Imported only when it is needed: the Redis library installs a reactor.
 
 import contextlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from itertools import chain
 from typing import Any
@@ -37,8 +37,10 @@ from .cluster.secret import SharedSecret
 from .cluster.signature import Sender, Signer, Verifier
 from .cluster.subscriber import Subscriber
 from .errors import StartError
+from .figures import show_others, show_redis
 from .first_keys import FirstKeys
-from .mover import Mover
+from .mover import Guest, Mover
+from .ops.metrics import Metrics
 from .presence import ClusterPresence
 from .rewards.interfaces import INews, IPresence
 from .rewards.news import LocalNews
@@ -71,17 +73,26 @@ class Together:
 
     _log = Logger()
 
-    def __init__(self, settings: Settings, cluster: ClusterSettings, reactor: Any) -> None:
+    def __init__(
+        self, settings: Settings, cluster: ClusterSettings, metrics: Metrics, reactor: Any
+    ) -> None:
         """Connect to nothing yet. Raises :class:`.errors.StartError`."""
         try:
             address = RedisAddress.parse(cluster.redis_url)
             named = f"reward-push:{settings.node_id}"
-            self.link = RedisLink(address, reactor, connected=self._connected, name=named)
+            self.link = RedisLink(
+                address,
+                reactor,
+                connected=self._connected,
+                name=named,
+                observe_s=metrics.distribution("redis_seconds").observe,
+            )
             self.subscriber = Subscriber(address, reactor, name=named)
         except ValueError as error:
             raise StartError(f"redis_url: {error}") from None
         self._settings = settings
         self._cluster = cluster
+        self._metrics = metrics
         self._reactor = reactor
         self._address = address
         self.drain_s = cluster.drain_s
@@ -98,6 +109,8 @@ class Together:
         self._maintenance = LoopingCall(self.store.maintain)
         self._maintenance.clock = reactor
         self._epoch: str | None = None
+        self._losses = 0
+        """How often Redis has come back without what it knew."""
         self._ready: Deferred[None] = Deferred()
         self._entered: Deferred[None] = Deferred()
         self._parts: Parts
@@ -110,11 +123,11 @@ class Together:
         self.directory = Directory(
             self.link, cluster.redis_prefix, me, self._load, secret, reactor, self.now_ms
         )
-        reach = Reach(
+        self._reach = Reach(
             self.directory, Signer(secret, Sender(node_id, instance), self.now_ms), reactor
         )
         ping_interval_s = settings.engine.ping_interval_s
-        self.relay = Relay(node_id, reach, answer_timeout_s=ping_interval_s + RELAY_MARGIN_S)
+        self.relay = Relay(node_id, self._reach, answer_timeout_s=ping_interval_s + RELAY_MARGIN_S)
         self.foreign = self.relay
         self.directory.on_gone(self.relay.owner_gone)
         self._verifier = Verifier(secret, node_id, self.now_ms)
@@ -168,11 +181,17 @@ class Together:
             self._reactor,
         )
         self.troubles.append(self.backplane.trouble)
+        show_redis(self._metrics, self.link, self.subscriber, self.clock, lambda: self._losses)
+        show_others(self._metrics, self.backplane, self.directory, self.relay, self._reach)
         self.presence = ClusterPresence(parts.here, self.peers)
         self._emitters = Emitters(parts.server, self._settings.namespaces)
         engine = EngineResource(parts.registry, parts.websockets, parts.origins, opens=False)
         site = NodeSite(engine, parts.site_options, self._verifier, self._reactor)
         self._listener = Listener(self._cluster.listen, site, self._reactor)
+
+    def guests(self) -> Iterable[Guest]:
+        """See :class:`.standing.IStanding`: polls end by themselves, WebSockets do not."""
+        return self.relay.upgrades()
 
     def nodes(self) -> Sequence[Mapping[str, Any]]:
         """See :class:`.standing.IStanding`."""
@@ -257,6 +276,7 @@ class Together:
         before, self._epoch = self._epoch, epoch
         if before is not None:
             await self.clock.read(anew=True)
+            self.directory.hurry()
             if epoch != before:
                 await self._restore()
         if not self._ready.called:
@@ -277,6 +297,7 @@ class Together:
 
     async def _restore(self) -> None:
         """Redis has come back without what it knew: give it the keys back that are in use here."""
+        self._losses += 1
         stored = self._parts.keys.known()
         self._log.error(
             "Redis has lost its data: this node gives it {count} keys back and sends its clients away"
@@ -286,7 +307,7 @@ class Together:
         for each in stored:
             with contextlib.suppress(KeyExists):
                 await self.store.add_key(each)
-        Mover(self._parts.registry, self._reactor).move(RESTORE_OVER_S)
+        Mover(lambda: self._parts.registry, self._reactor).move(RESTORE_OVER_S)
 
     def _load(self) -> Load:
         said = self._parts.health()

@@ -50,6 +50,9 @@ LAYERS: dict[str, set[str]] = {
     "replay": {"engineio.interfaces", "engineio.outgoing", "socketio", "access", "rewards"},
     "presence": {"engineio", "socketio", "rewards", "cluster.peers"},
     "mover": {"engineio"},
+    "census": {"engineio"},
+    "figures": {"*"},
+    "ports": {"api", "settings", "transports"},
     "signals": set(),
     "upkeep": set(),
     "standing": {"*"},
@@ -67,6 +70,8 @@ LAYERS: dict[str, set[str]] = {
         *("access.token_keys", "access.key_set_file"),
     },
     "first_keys": {"access", "errors", "settings"},
+    # Talks to a node over HTTP alone.
+    "cli": {"settings", "errors"},
     "node": {"*"},
     "tap": {"*"},
 }

@@ -39,7 +39,7 @@ class EdgeSite(Site):
         self.options = options
         self.policy = policy
         self.clock = clock
-        self.refused: Counter[int] = Counter()
+        self.refusals: Counter[int] = Counter()
         """Answers given since the start before a resource saw the request, by status."""
         self._node_id = options.node_id.encode("ascii")
 
