@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import Path
@@ -15,6 +16,8 @@ import pytest
 import yaml
 
 from reward_push.settings import load
+from tests import parts
+from tests.redis_client import RedisClient, ReplyError
 from tests.running_haproxy import DEPLOYED
 from tests.running_redis import free_port
 
@@ -24,6 +27,7 @@ from .started import started
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "docker"
 BUILD, IMAGE = stages(FOLDER / "Dockerfile")
+REDIS = ROOT / "deploy" / "redis"
 COMPOSE = FOLDER / "docker-compose.yml"
 BUILD_TIMEOUT_S = 600
 
@@ -170,6 +174,42 @@ def test_compose_gives_nodes_settings_that_fit() -> None:
         grace = node["stop_grace_period"]
         assert int(grace.removesuffix("s")) >= settings.cluster.drain_s + 5
         assert not set(node.get("ports", ()))
+
+
+def test_compose_starts_a_redis_that_lets_nodes_in(tmp_path: Path) -> None:
+    """With the password of the variable, by the shell's command as it stands there."""
+    service = Compose().services["redis"]
+    [script] = service["command"]
+    names = {
+        "/etc/redis/users.acl.in": str(REDIS / "users.acl"),
+        "/etc/redis/reward-push.conf": str(REDIS / "reward-push.conf"),
+        "/data": str(tmp_path),
+        "redis-server": str(parts.redis_server().binary),
+    }
+    port = free_port()
+    command = [*service["entrypoint"], replaced(script.replace("$$", "$"), names).strip()]
+    command[-1] += f" --port {port} --bind 127.0.0.1"
+    variables = {**os.environ, "REDIS_PASSWORD": "Pa55"}
+    with subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL) as process:
+        try:
+            assert lets_in(port, "Pa55")
+            assert not lets_in(port, "PASSWORD")
+        finally:
+            process.kill()
+
+
+def lets_in(port: int, password: str) -> bool:
+    """Whether a Redis, once it answers, lets the nodes' user in."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            with RedisClient(port) as client:
+                return bool(client.call("AUTH", "reward-push", password) == "OK")
+        except ReplyError as error:
+            return not str(error).startswith("WRONGPASS")
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)  # another process: there is nothing to wait on but its port
 
 
 def test_compose_mounts_files_that_are_there() -> None:
