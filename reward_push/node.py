@@ -7,12 +7,9 @@ from importlib.metadata import version
 from math import inf
 from typing import Any
 
-import attrs
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.web.http_headers import Headers
-from zope.interface import implementer
 
 from .access.addresses import Proxies
 from .access.guard import GIVES_WAY_AFTER_S, Guard
@@ -21,9 +18,10 @@ from .access.keys import KeyRing
 from .access.tokens import Tokens
 from .access.usage import FLUSH_S
 from .alone import Alone
-from .api.errors import too_large_body
+from .api.auth import Callers
 from .api.resource import build_api
 from .audience import Audience
+from .bodies import ApiBodies
 from .engineio.errors import CloseReason
 from .engineio.registry import Registry
 from .errors import StartError
@@ -38,13 +36,12 @@ from .rewards.publisher import Publisher
 from .rewards.receipts import ReceiptBuffer
 from .rewards.scheduler import CLAIM_AHEAD_MS, Scheduler
 from .rewards.waiting import Waiting
-from .settings.model import HttpSettings, Settings, TokenSettings
+from .settings.model import Settings, TokenSettings
 from .signals import on_second_stop
 from .socketio.decoder import Decoder, Limits
 from .socketio.server import Server
 from .standing import IStanding, Parts
 from .transports.cors import Origins
-from .transports.interfaces import IBodyPolicy, IUpload
 from .transports.listening import listening
 from .transports.options import SiteOptions
 from .transports.resource import EngineResource
@@ -168,7 +165,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         gate=guard,
     )
     resource = EngineResource(registry, websockets, origins, foreign=standing.foreign, door=guard)
-    root = Root({settings.path: resource}, api, ApiBodies(http))
+    root = Root({settings.path: resource}, api, ApiBodies(http, Callers(keys, guard)))
     site = build_site(root, options, root, reactor)
     upkeep.every(TIDY_S, guard.tidy)
     upkeep.every(FLUSH_S, lambda: keys.usage.flush(audience.keys_in_use()), at_stop=True)
@@ -282,29 +279,3 @@ class Node(MultiService):
         await kept
         await self._standing.stop()
         self._wheel.stop()
-
-
-@implementer(IBodyPolicy)
-@attrs.frozen
-class ApiBodies:
-    """How large the bodies of API calls may be; nobody waits for one that is not complete."""
-
-    settings: HttpSettings
-
-    def limit(self, method: bytes, uri: bytes) -> int:
-        """See :class:`.transports.interfaces.IBodyPolicy`."""
-        if uri.partition(b"?")[0] == b"/v1/messages/batch":
-            return self.settings.max_api_batch_bytes
-        return self.settings.max_api_body_bytes
-
-    def receiving(
-        self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None], peer: str
-    ) -> IUpload | None:
-        """See :class:`.transports.interfaces.IBodyPolicy`."""
-        return None
-
-    def refuse(
-        self, method: bytes, uri: bytes, headers: Headers
-    ) -> tuple[list[tuple[bytes, bytes]], bytes]:
-        """See :class:`.transports.interfaces.IBodyPolicy`."""
-        return [(b"Content-Type", b"application/json")], too_large_body()
