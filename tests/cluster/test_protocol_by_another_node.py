@@ -41,10 +41,11 @@ def hasty(redis: RunningRedis, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def test_they_go_to_another_node(node: Node) -> None:
     """Which says so; the handshake does not."""
     client = wire.Client(node.port)
-    assert client.opened.headers["x-node-id"] != client.get().headers["x-node-id"]
+    posted = client.post("40")
     websocket = client.websocket()
-    assert websocket.answer_to_upgrade.status == 101
-    assert client.opened.headers["x-node-id"] != websocket.answer_to_upgrade.headers["x-node-id"]
+    assert (posted.status, websocket.answer_to_upgrade.status) == (200, 101)
+    for answer in (posted, websocket.answer_to_upgrade):
+        assert answer.headers["x-node-id"] != client.opened.headers["x-node-id"]
 
 
 @contextmanager
