@@ -52,7 +52,7 @@ LAYERS: dict[str, set[str]] = {
     "mover": {"engineio"},
     "census": {"engineio"},
     "figures": {"*"},
-    "ports": {"api", "settings", "transports"},
+    "ports": {"bodies", "api", "settings", "transports"},
     "signals": set(),
     "upkeep": set(),
     "standing": {"*"},
@@ -69,6 +69,7 @@ LAYERS: dict[str, set[str]] = {
         *("engineio.options", "errors", "access.limits", "access.addresses", "cluster.address"),
         *("access.token_keys", "access.key_set_file"),
     },
+    "bodies": {"api", "settings", "transports"},
     "first_keys": {"access", "errors", "settings"},
     # Talks to a node over HTTP alone.
     "cli": {"settings", "errors"},
