@@ -163,6 +163,8 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         namespaces=settings.namespaces,
         now_ms=now_ms,
         gate=guard,
+        max_body_bytes=http.max_api_body_bytes,
+        call_soon=lambda call: reactor.callLater(0, call),
     )
     resource = EngineResource(registry, websockets, origins, foreign=standing.foreign, door=guard)
     root = Root({settings.path: resource}, api, ApiBodies(http, Callers(keys, guard)))

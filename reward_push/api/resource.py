@@ -24,6 +24,7 @@ from .messages import Messages
 from .query import read_query
 from .reports import Flush, MessageReports
 from .router import Handler, Route, Router, allow
+from .slices import CallSoon
 from .streamers import Streamers
 
 LATER: tuple[tuple[str, str, Right | None], ...] = (("GET", "/v1/openapi.json", None),)
@@ -45,15 +46,18 @@ def build_api(
     namespaces: Collection[str],
     now_ms: Callable[[], int],
     gate: Gate | None = None,
+    max_body_bytes: int = 0,
+    call_soon: CallSoon | None = None,
 ) -> IResource:
     """Return the resource that serves every path of the API, and 404 for all others.
 
     ``flush`` brings the receipts noted so far into the store. ``namespaces`` are all the node serves,
     ``/`` among them; ``now_ms`` is the clock keys expire by; ``nodes`` lists the nodes alive; ``gate`` counts
-    wrong keys and calls.
+    wrong keys and calls; ``max_body_bytes`` is the largest body of a call that is no batch; ``call_soon``
+    calls something in a later turn of the reactor: without it, long work goes on without a pause.
     """
     callers = Callers(keys, gate)
-    messages = Messages(publisher, callers)
+    messages = Messages(publisher, callers, max_body_bytes, call_soon)
     reports = MessageReports(store, callers, flush)
     streamers = Streamers(presence, callers)
     creation = KeyCreation(keys, callers, namespaces, now_ms)
