@@ -27,7 +27,8 @@ _CUT_CHARS = 16
 """What is wrong with a text that goes on is wrong so close to its end: a word, a number, an escape."""
 
 _WHITE = b" \t\n\r"
-_decode_first = json.JSONDecoder().raw_decode
+_decode_first = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode
+"""Finds the end of a value; numbers, which may be far too long, are not made of it."""
 
 
 class BatchText:
@@ -83,10 +84,10 @@ class BatchText:
         yield from self._white()
         self._expect(b":")
         yield from self._white()
-        if self._next() != b"[":
+        if self._next() not in (b"[", b""):
             msg = f"{FIELD} must be an array"
             raise invalid(msg, FIELD)
-        self._at += 1
+        self._expect(b"[")
 
     def _to_end(self) -> Iterator[None]:
         self._expect(b"]")
