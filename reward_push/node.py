@@ -176,6 +176,8 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         metrics=metrics.page,
         internal=bool(settings.internal_listen),
         observe=ApiFigures(metrics).observe,
+        max_body_bytes=http.max_api_body_bytes,
+        call_soon=lambda call: reactor.callLater(0, call),
     )
     resource = EngineResource(registry, websockets, origins, foreign=standing.foreign, door=guard)
     listeners, sites = ports(settings, options, resource, apis, Callers(keys, guard), reactor)
