@@ -18,6 +18,7 @@ from .access.keys import KeyRing
 from .access.tokens import Tokens
 from .access.usage import FLUSH_S
 from .alone import Alone
+from .api.auth import Callers
 from .api.resource import build_api
 from .audience import Audience
 from .census import Census
@@ -165,6 +166,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         store=store,
         flush=receipts.flush,
         presence=standing.presence,
+        version=version("reward-push"),
         nodes=standing.nodes,
         keys=keys,
         health=health,
@@ -176,7 +178,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         observe=ApiFigures(metrics).observe,
     )
     resource = EngineResource(registry, websockets, origins, foreign=standing.foreign, door=guard)
-    listeners, sites = ports(settings, options, resource, apis, reactor)
+    listeners, sites = ports(settings, options, resource, apis, Callers(keys, guard), reactor)
     show_node(metrics, settings.node_id, lambda: health.healthcheck().body)
     show_connections(
         metrics,
@@ -248,7 +250,7 @@ class Node(MultiService):
         self._scheduler = scheduler
         self._waiting = waiting
         self._receipts = receipts
-        self._mover = Mover(registry, clock)
+        self._mover = Mover(lambda: (*registry, *standing.guests()), clock)
         self._resource = resource
         self._health = health
         self._wheel = wheel

@@ -1,17 +1,15 @@
 """The ports that a node listens on, and what is served on which."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import attrs
 from twisted.application.service import IService
-from twisted.web.http_headers import Headers
-from zope.interface import implementer
 
-from .api.errors import too_large_body
+from .api.auth import Callers
 from .api.resource import Apis
+from .bodies import ApiBodies
 from .settings.model import HttpSettings, Settings
-from .transports.interfaces import IBodyPolicy, IUpload
 from .transports.listening import listening
 from .transports.options import SiteOptions
 from .transports.resource import EngineResource
@@ -30,7 +28,12 @@ class Ports(NamedTuple):
 
 
 def ports(
-    settings: Settings, options: SiteOptions, engine: EngineResource, apis: Apis, reactor: Any
+    settings: Settings,
+    options: SiteOptions,
+    engine: EngineResource,
+    apis: Apis,
+    callers: Callers,
+    reactor: Any,
 ) -> Ports:
     """Make the port that clients use and, where the settings name it, the one for backends and operators.
 
@@ -38,11 +41,11 @@ def ports(
     """
     http = settings.http
     outside = http if apis.internal is None else _outside(http)
-    root = Root({settings.path: engine}, apis.clients, ApiBodies(outside))
+    root = Root({settings.path: engine}, apis.clients, ApiBodies(outside, callers))
     sites = [build_site(root, options, root, reactor)]
     services = [listening(each, sites[0], reactor) for each in settings.listen]
     if apis.internal is not None:
-        root = Root({}, apis.internal, ApiBodies(http))
+        root = Root({}, apis.internal, ApiBodies(http, callers))
         sites.append(build_site(root, options, root, reactor))
         services += [listening(each, sites[1], reactor) for each in settings.internal_listen]
     return Ports(services, sites)
@@ -52,29 +55,3 @@ def _outside(http: HttpSettings) -> HttpSettings:
     return attrs.evolve(
         http, max_api_body_bytes=OUTSIDE_BODY_BYTES, max_api_batch_bytes=OUTSIDE_BODY_BYTES
     )
-
-
-@implementer(IBodyPolicy)
-@attrs.frozen
-class ApiBodies:
-    """How large the bodies of API calls may be; nobody waits for one that is not complete."""
-
-    settings: HttpSettings
-
-    def limit(self, method: bytes, uri: bytes) -> int:
-        """See :class:`.transports.interfaces.IBodyPolicy`."""
-        if uri.partition(b"?")[0] == b"/v1/messages/batch":
-            return self.settings.max_api_batch_bytes
-        return self.settings.max_api_body_bytes
-
-    def receiving(
-        self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None], peer: str
-    ) -> IUpload | None:
-        """See :class:`.transports.interfaces.IBodyPolicy`."""
-        return None
-
-    def refuse(
-        self, method: bytes, uri: bytes, headers: Headers
-    ) -> tuple[list[tuple[bytes, bytes]], bytes]:
-        """See :class:`.transports.interfaces.IBodyPolicy`."""
-        return [(b"Content-Type", b"application/json")], too_large_body()

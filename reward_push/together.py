@@ -5,7 +5,7 @@ Imported only when it is needed: the Redis library installs a reactor.
 
 import contextlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from itertools import chain
 from typing import Any
@@ -39,7 +39,7 @@ from .cluster.subscriber import Subscriber
 from .errors import StartError
 from .figures import show_others, show_redis
 from .first_keys import FirstKeys
-from .mover import Mover
+from .mover import Guest, Mover
 from .ops.metrics import Metrics
 from .presence import ClusterPresence
 from .rewards.interfaces import INews, IPresence
@@ -189,6 +189,10 @@ class Together:
         site = NodeSite(engine, parts.site_options, self._verifier, self._reactor)
         self._listener = Listener(self._cluster.listen, site, self._reactor)
 
+    def guests(self) -> Iterable[Guest]:
+        """See :class:`.standing.IStanding`: polls end by themselves, WebSockets do not."""
+        return self.relay.upgrades()
+
     def nodes(self) -> Sequence[Mapping[str, Any]]:
         """See :class:`.standing.IStanding`."""
         return self.directory.nodes()
@@ -303,7 +307,7 @@ class Together:
         for each in stored:
             with contextlib.suppress(KeyExists):
                 await self.store.add_key(each)
-        Mover(self._parts.registry, self._reactor).move(RESTORE_OVER_S)
+        Mover(lambda: self._parts.registry, self._reactor).move(RESTORE_OVER_S)
 
     def _load(self) -> Load:
         said = self._parts.health()

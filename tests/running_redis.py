@@ -118,7 +118,11 @@ class RunningRedis:
         """Open a connection that blocks, logged in."""
         client = RedisClient(self.port, None if self._tls is None else self._tls.trusting())
         if self._password is not None:
-            client.call("AUTH", self._password)
+            try:
+                client.call("AUTH", self._password)
+            except BaseException:
+                client.close()
+                raise
         return client
 
     def call(self, *words: str | bytes | int) -> Any:

@@ -69,6 +69,7 @@ LAYERS: dict[str, set[str]] = {
         *("engineio.options", "errors", "access.limits", "access.addresses", "cluster.address"),
         *("access.token_keys", "access.key_set_file"),
     },
+    "bodies": {"api", "settings", "transports"},
     "first_keys": {"access", "errors", "settings"},
     # Talks to a node over HTTP alone.
     "cli": {"settings", "errors"},

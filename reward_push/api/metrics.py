@@ -8,10 +8,20 @@ from twisted.web.server import Request
 from ..access.interfaces import Right
 from .answers import Answer
 from .auth import Callers, authorize
+from .operation import Operation, Said
 from .query import read_query
 
 Page = Callable[[str], "Deferred[tuple[bytes, str]]"]
 """Takes an ``Accept`` header; returns the page and its content type."""
+
+
+METRICS = Operation(
+    "metrics",
+    "Figures for Prometheus",
+    {200: Said("Prometheus' text, or OpenMetrics.", {"type": "string"}, "text/plain")},
+    right=Right.READ,
+    tag="health",
+)
 
 
 class MetricsPage:

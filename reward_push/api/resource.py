@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -20,19 +21,50 @@ from ..rewards.publisher import Publisher
 from .answers import Answer, error_answer, json_answer, write_answer
 from .auth import Callers, Gate, Keys, authorize
 from .errors import INTERNAL, ApiError, as_refusal
-from .keys import KeyCreation, KeyList
-from .messages import Messages
-from .metrics import MetricsPage, Page
+from .keys import CREATE_KEY, LIST_KEYS, REVOKE_KEY, KeyCreation, KeyList
+from .messages import CANCEL, PUBLISH, PUBLISH_BATCH, Messages
+from .metrics import METRICS, MetricsPage, Page
+from .openapi import DESCRIBE, Description
+from .operation import Operation, Said, ref
 from .query import read_query
-from .reports import Flush, MessageReports
+from .reports import GET_MESSAGE, LIST_MESSAGES, Flush, MessageReports
 from .router import Calls, Handler, Route, Router, allow
-from .streamers import Streamers
-
-LATER: tuple[tuple[str, str, Right | None], ...] = (("GET", "/v1/openapi.json", None),)
-"""Calls with a key that the interface describes and this version answers ``not_supported``."""
+from .streamers import DISCONNECT, GET_STREAMER, Streamers
 
 LATER_OPEN = ("/console/", "/overlay/")
-"""The same for pages without a key."""
+"""Pages that the interface describes and this version answers ``not_supported``."""
+
+HEALTHCHECK = Operation(
+    "healthcheck",
+    "Whether the node can hold connections: for a balancer",
+    {
+        200: Said("`ok`, or `degraded` and why.", ref("Health")),
+        503: Said("It starts, or it stops.", ref("Health")),
+    },
+    needs_key=False,
+    takes_query=False,
+    tag="health",
+)
+
+READYZ = Operation(
+    "readyz",
+    "Whether all is well",
+    {
+        200: Said("`ok`", ref("Health")),
+        503: Said("It starts, it stops, or it is degraded.", ref("Health")),
+    },
+    needs_key=False,
+    takes_query=False,
+    tag="health",
+)
+
+NODES = Operation(
+    "listNodes",
+    "List the nodes alive",
+    {200: Said("All of them.", ref("Nodes"))},
+    right=Right.READ,
+    tag="health",
+)
 
 Observe = Callable[[str, int, float], object]
 """Told of each answer: the call as ``GET /v1/messages/{id}``, the status, and how many seconds it took."""
@@ -64,6 +96,7 @@ def build_api(
     health: Health,
     namespaces: Collection[str],
     now_ms: Callable[[], int],
+    version: str,
     metrics: Page,
     gate: Gate | None = None,
     internal: bool = False,
@@ -73,9 +106,9 @@ def build_api(
     """Return the resources that serve every path of the API, and 404 for all others.
 
     ``flush`` brings the receipts noted so far into the store. ``namespaces`` are all the node serves,
-    ``/`` among them; ``now_ms`` is the clock keys expire by; ``nodes`` lists the nodes alive; ``gate`` counts
-    wrong keys and calls. ``internal``: whether what backends and operators use is served apart from what clients
-    use. ``seconds`` is a monotonic clock.
+    ``/`` among them; ``now_ms`` is the clock keys expire by; ``nodes`` lists the nodes alive; ``version``
+    is that of the node; ``gate`` counts wrong keys and calls. ``internal``: whether what backends and
+    operators use is served apart from what clients use. ``seconds`` is a monotonic clock.
     """
     callers = Callers(keys, gate)
     messages = Messages(publisher, callers)
@@ -84,26 +117,30 @@ def build_api(
     creation = KeyCreation(keys, callers, namespaces, now_ms)
     key_list = KeyList(keys, callers)
     page = MetricsPage(callers, metrics)
+    description = Description(callers)
     health_routes = [
-        Route("GET", "/healthcheck", _report(health.healthcheck)),
-        Route("GET", "/readyz", _report(health.readyz)),
+        Route("GET", "/healthcheck", _report(health.healthcheck), HEALTHCHECK),
+        Route("GET", "/readyz", _report(health.readyz), READYZ),
     ]
     calls = [
-        Route("POST", "/v1/messages", messages.publish),
-        Route("POST", "/v1/messages/batch", messages.publish_batch),
-        Route("GET", "/v1/messages", reports.page),
-        Route("GET", "/v1/messages/{id}", reports.one),
-        Route("DELETE", "/v1/messages/{id}", messages.cancel),
-        Route("GET", "/v1/streamers/{streamer}", streamers.show),
-        Route("POST", "/v1/streamers/{streamer}/disconnect", streamers.disconnect),
-        Route("GET", "/v1/nodes", _nodes(callers, nodes)),
-        Route("POST", "/v1/keys", creation.create),
-        Route("GET", "/v1/keys", key_list.page),
-        Route("DELETE", "/v1/keys/{key_id}", key_list.revoke),
-        *(Route(method, path, _later(callers, right)) for method, path, right in LATER),
-        Route("GET", "/metrics", page.open if internal else page.guarded),
+        Route("POST", "/v1/messages", messages.publish, PUBLISH),
+        Route("POST", "/v1/messages/batch", messages.publish_batch, PUBLISH_BATCH),
+        Route("GET", "/v1/messages", reports.page, LIST_MESSAGES),
+        Route("GET", "/v1/messages/{id}", reports.one, GET_MESSAGE),
+        Route("DELETE", "/v1/messages/{id}", messages.cancel, CANCEL),
+        Route("GET", "/v1/streamers/{streamer}", streamers.show, GET_STREAMER),
+        Route("POST", "/v1/streamers/{streamer}/disconnect", streamers.disconnect, DISCONNECT),
+        Route("GET", "/v1/nodes", _nodes(callers, nodes), NODES),
+        Route("POST", "/v1/keys", creation.create, CREATE_KEY),
+        Route("GET", "/v1/keys", key_list.page, LIST_KEYS),
+        Route("DELETE", "/v1/keys/{key_id}", key_list.revoke, REVOKE_KEY),
+        Route("GET", "/v1/openapi.json", description.show, DESCRIBE),
+        Route("GET", "/metrics", page.open, attrs.evolve(METRICS, needs_key=False, right=None))
+        if internal
+        else Route("GET", "/metrics", page.guarded, METRICS),
         Route("GET", "/console/", _later_open),
     ]
+    description.made_of([*health_routes, *calls], version=version, namespaces=namespaces)
     clients = [*health_routes, Route("GET", "/overlay/", _later_open)]
     if not internal:
         return Apis(ApiResource(Router([*clients, *calls]), observe, seconds), None)
@@ -190,14 +227,6 @@ def _nodes(callers: Callers, nodes: Callable[[], Sequence[Mapping[str, Any]]]) -
         await authorize(request, callers, Right.READ)
         read_query(request, {})
         return json_answer(200, {"items": list(nodes()), "next_cursor": None})
-
-    return handler
-
-
-def _later(callers: Callers, right: Right | None) -> Handler:
-    async def handler(request: Request, *_args: str) -> Answer:
-        await authorize(request, callers, right)
-        return await _later_open(request)
 
     return handler
 

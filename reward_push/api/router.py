@@ -5,6 +5,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from .answers import Answer
+from .operation import Operation
 
 Handler = Callable[..., Awaitable[Answer]]
 """``handler(request, *args)``: an ``arg`` for each ``{…}`` of the route's path, percent-decoded."""
@@ -17,6 +18,8 @@ class Route(NamedTuple):
     path: str
     """Segments in braces vary: ``/v1/messages/{id}``."""
     handler: Handler
+    operation: Operation | None = None
+    """What the description says of it; ``None``: it is a page, and not described."""
 
 
 class Call(NamedTuple):
@@ -41,7 +44,7 @@ class Router:
     def __init__(self, routes: Iterable[Route]) -> None:
         fixed: dict[str, dict[str, Call]] = {}
         self._patterns: dict[tuple[str, ...], dict[str, Handler]] = {}
-        for method, path, handler in routes:
+        for method, path, handler, _ in routes:
             if "{" in path:
                 self._patterns.setdefault(tuple(path.split("/")), {})[method] = handler
             else:

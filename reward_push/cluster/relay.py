@@ -160,6 +160,10 @@ class Relay:
         """Return how many requests are on their way, WebSockets among them."""
         return self._count
 
+    def upgrades(self) -> list[UpgradePassage]:
+        """List those that are WebSockets: they last as long as their clients, unless they are evicted."""
+        return [each for each in self if isinstance(each, UpgradePassage)]
+
     def __iter__(self) -> Iterator[Passage]:
         """Iterate over a snapshot of them; each may be given up, and its client comes back elsewhere."""
         return iter([each for passages in self._passages.values() for each in passages])

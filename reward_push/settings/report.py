@@ -5,8 +5,8 @@ from typing import Any
 
 import attrs
 
+from ..rate import Rate
 from .errors import shown
-from .kinds import Rate
 from .loading import load, read
 from .table import SETTINGS, Setting
 

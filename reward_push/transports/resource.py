@@ -92,6 +92,9 @@ class EngineResource(Resource):
             return transport.foreign.receiving(method, uri, headers, drop, peer, transport.sid)
         return None if transport is None else transport.receiving(drop)
 
+    def vet(self, request: EdgeRequest) -> None:
+        """See :class:`.interfaces.IBodyPolicy`: none of a session's is large."""
+
     def refuse(
         self, method: bytes, uri: bytes, headers: Headers
     ) -> tuple[list[tuple[bytes, bytes]], bytes]:
