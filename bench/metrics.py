@@ -17,6 +17,7 @@ from reward_push.engineio.options import EngineOptions
 from reward_push.engineio.outgoing import Outgoing
 from reward_push.engineio.registry import Registry
 from reward_push.engineio.revision import V3, V4
+from reward_push.engineio.session import Session
 from reward_push.ops.distribution import Distribution
 from reward_push.rewards.counts import DeliveryCounts
 from reward_push.transports.wheel import Wheel
@@ -85,7 +86,9 @@ def _ns(call: Callable[[], object]) -> float:
 
 
 def _census_ms() -> list[float]:
-    opened: Callable[[Any], Any] = lambda _session: Handler()
+    def opened(_session: Session) -> Any:
+        return Handler()
+
     registry = Registry(EngineOptions(), Wheel(Clock()), opened)
     for number in range(SESSIONS):
         session = registry.open(V4 if number % 2 else V3, Opening())
