@@ -93,6 +93,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     )
     receipts = ReceiptBuffer(store, reactor)
     delivery = Delivery(server, store, receipts, now_ms)
+    receipts.on_late = delivery.tell_late
     waiting = Waiting(delivery, reactor, now_ms)
     news = standing.news(LocalNews(waiting, delivery))
     scheduler = Scheduler(
@@ -105,7 +106,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         ask_every_s=standing.ask_every_s,
         missed_grace_ms=standing.missed_grace_ms,
     )
-    acknowledgements = Acknowledgements(delivery, receipts, store, news, now_ms)
+    acknowledgements = Acknowledgements(delivery, receipts, store, news, reactor, now_ms)
     replay = Replay(
         store,
         receipts,
