@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.running_node import RunningNode, message
+from tests.running_node import ONE_ADDRESS, RunningNode, message
 from tests.swarm import Device, Heard, Swarm
 
 from .figures import percentile, rss_mib, show
@@ -39,7 +39,7 @@ def lateness(folder: Path) -> None:
             late_ms.append(heard.at_ns / 1e6 - due_ms[heard.argument["id"]])
         return True
 
-    with RunningNode(folder) as node:
+    with RunningNode(folder, *ONE_ADDRESS) as node:
         keys = [node.plugin_key() for _ in range(DEVICES)]
         with Swarm(node.port, hear) as swarm:
             for key in keys:

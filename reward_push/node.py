@@ -4,27 +4,40 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from math import inf
 from typing import Any
 
-import attrs
 from twisted.application.service import IService, MultiService
-from twisted.application.strports import service as listen_on
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.task import LoopingCall
-from twisted.web.http_headers import Headers
-from zope.interface import implementer
 
+from .access.addresses import Proxies
+from .access.guard import GIVES_WAY_AFTER_S, Guard
+from .access.key_set_file import CHECK_S, KeySetFile
 from .access.keys import KeyRing
+from .access.tokens import Tokens
 from .access.usage import FLUSH_S
 from .alone import Alone
-from .api.errors import too_large_body
+from .api.auth import Callers
 from .api.resource import build_api
 from .audience import Audience
+from .census import Census
+from .engineio.errors import CloseReason
 from .engineio.registry import Registry
 from .errors import StartError
+from .figures import (
+    ApiFigures,
+    StoreFigures,
+    lateness,
+    show_connections,
+    show_messages,
+    show_node,
+)
 from .mover import Mover
 from .ops.health import Health
+from .ops.lag import LoopLag
+from .ops.metrics import Metrics
+from .ports import ports
 from .presence import HerePresence
 from .replay import Replay
 from .rewards.acknowledgements import Acknowledgements
@@ -34,22 +47,20 @@ from .rewards.publisher import Publisher
 from .rewards.receipts import ReceiptBuffer
 from .rewards.scheduler import CLAIM_AHEAD_MS, Scheduler
 from .rewards.waiting import Waiting
-from .settings.model import HttpSettings, Settings
+from .settings.model import Settings, TokenSettings
 from .signals import on_second_stop
 from .socketio.decoder import Decoder, Limits
 from .socketio.server import Server
 from .standing import IStanding, Parts
 from .transports.cors import Origins
-from .transports.interfaces import IBodyPolicy, IUpload
 from .transports.options import SiteOptions
 from .transports.resource import EngineResource
-from .transports.root import Root
-from .transports.site import build_site
 from .transports.websocket import WebSocketAcceptor
 from .transports.wheel import Wheel, tick_for
+from .upkeep import Upkeep
 
-MAINTENANCE_S = 10.0
-"""How often the store is pruned, and probed while it is away."""
+TIDY_S = 10.0
+"""How often the door's tables give back what is over."""
 
 
 def build_node(settings: Settings, reactor: Any) -> IService:
@@ -63,9 +74,12 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     # Twisted's reactor goes by the wall clock, which may be set: every timer would stall or fire at once.
     # What is due is the schedule's business, and goes by the wall clock there.
     reactor.seconds = time.monotonic
-    standing = _standing(settings, reactor)
-    store, now_ms = standing.store, standing.now_ms
-    keys = KeyRing(store, now_ms, settings.backend_key)
+    metrics = Metrics()
+    standing = _standing(settings, metrics, reactor)
+    store = StoreFigures(metrics).timed(standing.store, reactor.seconds)
+    now_ms = standing.now_ms
+    upkeep = Upkeep(reactor)
+    keys = KeyRing(store, now_ms, settings.backend_key, _tokens(settings.tokens, now_ms, upkeep))
 
     engine = settings.engine
     wheel = Wheel(reactor, tick_for(engine.ping_interval_s, engine.ping_timeout_s))
@@ -76,9 +90,17 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         connect_timeout_s=settings.connect_timeout_s,
         new_decoder=lambda: Decoder(limits),
     )
+    guard = Guard(
+        settings.guard,
+        Proxies(settings.trusted_proxies),
+        wheel.now,
+        recall=keys.recall,
+        send_away=lambda session: session.evict(CloseReason.FORCED_CLOSE),
+        gives_way_after_s=min(GIVES_WAY_AFTER_S, settings.connect_timeout_s / 4 or inf),
+    )
     receipts = ReceiptBuffer(store, reactor)
     delivery = Delivery(server, store, receipts, now_ms)
-    waiting = Waiting(delivery, reactor, now_ms)
+    waiting = Waiting(delivery, reactor, now_ms, observe_lateness_ms=lateness(metrics))
     news = standing.news(LocalNews(waiting, delivery))
     scheduler = Scheduler(
         store,
@@ -92,13 +114,20 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     )
     acknowledgements = Acknowledgements(delivery, receipts, store, news, now_ms)
     replay = Replay(
-        store, receipts, delivery, waiting.holds, now_ms, hears=standing.hears, left=standing.left
+        store,
+        receipts,
+        delivery,
+        waiting.holds,
+        now_ms,
+        hears=standing.hears,
+        left=standing.left,
+        caught_up=standing.caught_up,
     )
-    audience = Audience(keys, store, delivery, acknowledgements, replay, wheel, now_ms)
+    audience = Audience(keys, store, delivery, acknowledgements, replay, guard, wheel, now_ms)
     keys.evict = audience.revoked
     for name in settings.namespaces:
         audience.attend(server.namespace(name))
-    registry = Registry(engine, wheel, server.open_client, settings.node_id)
+    registry = Registry(engine, wheel, server.open_client, settings.node_id, guard.left)
 
     health = Health(
         settings.node_id, version=version("reward-push"), connections=lambda: len(registry)
@@ -131,41 +160,46 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     )
     for trouble in (*standing.troubles, scheduler.trouble, receipts.trouble):
         health.watch(trouble)
-    api = build_api(
-        publisher=Publisher(
-            store, news, scheduler, now_ms, settings.namespaces, flush=receipts.flush
-        ),
+    publisher = Publisher(store, news, scheduler, now_ms, settings.namespaces, flush=receipts.flush)
+    apis = build_api(
+        publisher=publisher,
         store=store,
         flush=receipts.flush,
         presence=standing.presence,
+        version=version("reward-push"),
         nodes=standing.nodes,
         keys=keys,
         health=health,
         namespaces=settings.namespaces,
         now_ms=now_ms,
+        gate=guard,
+        metrics=metrics.page,
+        internal=bool(settings.internal_listen),
+        observe=ApiFigures(metrics).observe,
     )
-    resource = EngineResource(registry, websockets, origins, foreign=standing.foreign)
-    root = Root({settings.path: resource}, api, ApiBodies(http))
-    site = build_site(root, options, root, reactor)
+    resource = EngineResource(registry, websockets, origins, foreign=standing.foreign, door=guard)
+    listeners, sites = ports(settings, options, resource, apis, Callers(keys, guard), reactor)
+    show_node(metrics, settings.node_id, lambda: health.healthcheck().body)
+    show_connections(
+        metrics,
+        Census(registry, lambda call: reactor.callLater(0, call)),
+        *(registry, server, audience, guard, resource, sites),
+    )
+    show_messages(metrics, publisher, waiting, delivery, receipts)
+    upkeep.every(TIDY_S, guard.tidy)
+    upkeep.every(FLUSH_S, lambda: keys.usage.flush(audience.keys_in_use()), at_stop=True)
     node = Node(
-        standing,
-        scheduler,
-        waiting,
-        receipts,
-        registry,
-        resource,
-        health,
-        wheel,
-        lambda: keys.usage.flush(audience.holders),
+        *(standing, scheduler, waiting, receipts, registry, resource, health, wheel, upkeep),
         reactor,
     )
     on_second_stop(reactor, node.hurry)
-    for description in settings.listen:
-        listen_on(with_backlog(description), site, reactor).setServiceParent(node)
+    lag = LoopLag(reactor, metrics.distribution("loop_lag_seconds").observe)
+    for service in (*listeners, lag):
+        service.setServiceParent(node)
     return node
 
 
-def _standing(settings: Settings, reactor: Any) -> IStanding:
+def _standing(settings: Settings, metrics: Metrics, reactor: Any) -> IStanding:
     standing: IStanding
     if settings.cluster is None:
         standing = Alone(settings, reactor)
@@ -173,12 +207,25 @@ def _standing(settings: Settings, reactor: Any) -> IStanding:
         # Imported here: the Redis library installs a reactor.
         from .together import Together
 
-        standing = Together(settings, settings.cluster, reactor)
+        standing = Together(settings, settings.cluster, metrics, reactor)
     return standing
 
 
+def _tokens(
+    settings: TokenSettings | None, now_ms: Callable[[], int], upkeep: Upkeep
+) -> Tokens | None:
+    """Return what verifies signed tokens, if any are accepted; its keys are kept up to date."""
+    if settings is None:
+        return None
+    tokens = Tokens(settings.keys, now_ms, leeway_s=settings.leeway_s)
+    if settings.jwks_path is not None:
+        file = KeySetFile(settings.jwks_path, settings.algorithm, settings.keys, tokens)
+        upkeep.every(CHECK_S, file.check)
+    return tokens
+
+
 class Node(MultiService):
-    """A running node. Its children are the ports it listens on.
+    """A running node. Its children are the ports it listens on, and what watches the event loop.
 
     Started: ports (a port that cannot be had stops the start), what it stands on, schedule, ready.
     Stopped: no longer ready, no handshakes, clients moved away, schedule, ports, receipts, what it stands
@@ -195,7 +242,7 @@ class Node(MultiService):
         resource: EngineResource,
         health: Health,
         wheel: Wheel,
-        note_usage: Callable[[], "Deferred[None]"],
+        upkeep: Upkeep,
         clock: Any,
     ) -> None:
         super().__init__()
@@ -203,13 +250,11 @@ class Node(MultiService):
         self._scheduler = scheduler
         self._waiting = waiting
         self._receipts = receipts
-        self._mover = Mover(registry, clock)
+        self._mover = Mover(lambda: (*registry, *standing.guests()), clock)
         self._resource = resource
         self._health = health
         self._wheel = wheel
-        self._note_usage = note_usage
-        self._noting = LoopingCall(note_usage)
-        self._noting.clock = clock
+        self._upkeep = upkeep
 
     def privilegedStartService(self) -> None:
         """Listen. Raises :class:`StartError` when a port cannot be had."""
@@ -223,7 +268,7 @@ class Node(MultiService):
         """Stand, without which nothing works, and be ready."""
         self._standing.start()
         super().startService()
-        self._noting.start(FLUSH_S, now=False)
+        self._upkeep.start()
         self._standing.ready().addCallback(self._begin)
         self._health.started()
 
@@ -242,54 +287,15 @@ class Node(MultiService):
     async def _stop(self) -> None:
         self._health.draining()
         self._resource.draining = True
+        kept = self._upkeep.stop()  # Begins while it is known which keys are in use.
         if self._standing.drain_s:
             await self._mover.move(self._standing.drain_s)
         await self._scheduler.stop()
         await self._waiting.stop(CLAIM_AHEAD_MS / 1000)
-        usage_noted = self._note_usage()  # While it is known which keys are in use.
         await self._mover.move(0)
         await self._standing.leave()
         await super().stopService()
-        if self._noting.running:
-            self._noting.stop()
-        await usage_noted
         await self._receipts.stop()
+        await kept
         await self._standing.stop()
         self._wheel.stop()
-
-
-@implementer(IBodyPolicy)
-@attrs.frozen
-class ApiBodies:
-    """How large the bodies of API calls may be; nobody waits for one that is not complete."""
-
-    settings: HttpSettings
-
-    def limit(self, method: bytes, uri: bytes) -> int:
-        """See :class:`.transports.interfaces.IBodyPolicy`."""
-        if uri.partition(b"?")[0] == b"/v1/messages/batch":
-            return self.settings.max_api_batch_bytes
-        return self.settings.max_api_body_bytes
-
-    def receiving(
-        self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None], peer: str
-    ) -> IUpload | None:
-        """See :class:`.transports.interfaces.IBodyPolicy`."""
-        return None
-
-    def refuse(
-        self, method: bytes, uri: bytes, headers: Headers
-    ) -> tuple[list[tuple[bytes, bytes]], bytes]:
-        """See :class:`.transports.interfaces.IBodyPolicy`."""
-        return [(b"Content-Type", b"application/json")], too_large_body()
-
-
-def with_backlog(description: str) -> str:
-    """Return an endpoint string with a backlog fit for a flood of connects, unless it names its own.
-
-    Twisted's default of 50 makes a balancer answer 504 once the accept queue is full.
-    """
-    kind = description.removeprefix("haproxy:").partition(":")[0]
-    if kind in ("tcp", "tcp6", "ssl", "unix") and "backlog=" not in description:
-        return f"{description}:backlog=1024"
-    return description

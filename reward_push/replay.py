@@ -3,7 +3,7 @@
 While it lasts the socket is held: what is broadcast to it meanwhile waits, and follows when the last page
 has been written, but for messages that were in the pages, too. So nothing falls between: what the last
 page was read too early for is broadcast after that. And nothing comes twice: what the schedule still
-holds is left to its broadcast.
+holds is left to its broadcast, and what was in the pages before this node has heard of it is waited for.
 
 What is live, but whose moment is still to come by a clock that was set back, is looked for again then.
 """
@@ -43,11 +43,14 @@ class Replay:
         *,
         hears: Callable[[Socket], Deferred[None]] = lambda _socket: succeed(None),
         left: Callable[[Socket], object] = lambda _socket: None,
+        caught_up: Callable[[], Deferred[None]] = lambda: succeed(None),
     ) -> None:
         """``is_held`` tells by its id whether the schedule has yet to deliver a live message.
 
         ``hears`` fires once this node hears of every message for a socket that becomes live from then on.
-        It fails with ``StoreUnavailable``. ``left`` is called when that is wanted no more.
+        ``left`` is called when that is wanted no more. ``caught_up`` fires once it has heard of everything
+        that became live until then: what is read may be newer than what was heard. Both fail with
+        ``StoreUnavailable``.
         """
         self._store = store
         self._receipts = receipts
@@ -56,9 +59,21 @@ class Replay:
         self._now_ms = now_ms
         self._hears = hears
         self._left = left
+        self._caught_up = caught_up
         self._under_way: dict[Socket, list[Deferred[None]]] = {}
         """Sockets that are being brought up to date, and who wants that to be done once more."""
         self._not_yet: dict[Socket, _NotYet] = {}
+
+    async def expect(self, socket: Socket) -> None:
+        """Hear of what is for ``socket`` from now on: it is about to join. :meth:`end` is to follow.
+
+        Raises ``StoreUnavailable``; then nothing is to follow.
+        """
+        try:
+            await self._hears(socket)
+        except StoreUnavailable:
+            self._left(socket)
+            raise
 
     def begin(self, socket: Socket) -> None:
         """``socket`` has just joined its namespace."""
@@ -92,13 +107,15 @@ class Replay:
         """
         self._under_way[socket] = []
         socket.hold()
+        # Nothing of this namespace joins these from now on; but they may go out while the store is asked.
+        waiting = socket.client.session.on_their_way()
         replayed: set[str] = set()
         failed = True
         try:
-            if since_ms is None:
-                await self._hears(socket)
             await self._revokes(socket)
-            await self._messages(socket, replayed, since_ms)
+            on_its_way = {self._delivery.id_of(each) for each in waiting}
+            await self._messages(socket, replayed, on_its_way, since_ms)
+            await self._caught_up()
             failed = False
         finally:
             again = self._under_way.pop(socket)
@@ -121,7 +138,9 @@ class Replay:
         for message_id, reason in await self._store.owed(device.number, socket.namespace.name):
             self._delivery.retell(message_id, reason, socket)
 
-    async def _messages(self, socket: Socket, replayed: set[str], since_ms: int | None) -> None:
+    async def _messages(
+        self, socket: Socket, replayed: set[str], on_its_way: set[str | None], since_ms: int | None
+    ) -> None:
         device, namespace = socket.user.device, socket.namespace.name
         # The store reads in order: it knows of all receipts until now before it looks for what is missing.
         self._receipts.flush()
@@ -138,7 +157,7 @@ class Replay:
             )
             if socket.connected:
                 for message in page.messages:
-                    if self._is_held(message.id):
+                    if self._is_held(message.id) or message.id in on_its_way:
                         continue
                     if message.deliver_at_ms > self._now_ms():
                         self._look_again(socket, message.deliver_at_ms)

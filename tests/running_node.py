@@ -24,6 +24,12 @@ STOP_TIMEOUT_S = 30.0
 CALL_TIMEOUT_S = 30.0
 LONGEST_IDLE_S = 30.0
 """A backend's connection that was idle for longer is not used again: the node may be closing it."""
+ONE_ADDRESS = (
+    *("--connect-rate-per-ip", "0"),
+    *("--max-connections-per-ip", "0"),
+    *("--auth-failures-per-ip", "0"),
+)
+"""Options for tests whose many clients have one address between them: the limits per address are off."""
 _ERROR_MARKS = ("Traceback", "Unhandled")
 
 Json = Mapping[str, Any]
@@ -40,8 +46,8 @@ class PluginKey:
 class Backend:
     """A backend's connection to a node's HTTP API, kept open between calls. Threads may share it."""
 
-    def __init__(self, port: int, key: str) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=CALL_TIMEOUT_S)
+    def __init__(self, port: int, key: str, timeout_s: float = CALL_TIMEOUT_S) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
         self._headers = {"Authorization": f"ApiKey {key}", "Content-Type": "application/json"}
         self._lock = threading.Lock()
         self._used_at = time.monotonic()

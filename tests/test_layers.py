@@ -16,13 +16,16 @@ import reward_push
 PACKAGE = "reward_push"
 ROOT = Path(reward_push.__file__).parent
 
-SHARED = {"strict_json"}
+SHARED = {"strict_json", "rate"}
 """Modules of ours that any layer may import, besides itself."""
 LAYERS: dict[str, set[str]] = {
     "strict_json": set(),
+    "rate": set(),
     "errors": set(),
     "engineio": set(),
     "access": set(),
+    # Streamers, groups and devices bear the same names everywhere.
+    "access.claims": {"access", "rewards.names"},
     "ops": set(),
     "rewards": set(),
     "rewards.delivery": {
@@ -47,17 +50,29 @@ LAYERS: dict[str, set[str]] = {
     "replay": {"engineio.interfaces", "engineio.outgoing", "socketio", "access", "rewards"},
     "presence": {"engineio", "socketio", "rewards", "cluster.peers"},
     "mover": {"engineio"},
+    "census": {"engineio"},
+    "figures": {"*"},
+    "ports": {"api", "settings", "transports"},
     "signals": set(),
+    "upkeep": set(),
     "standing": {"*"},
     "alone": {"*"},
     "together": {"*"},
     "holders": {"socketio"},
+    "key_end": {"engineio.interfaces", "socketio", "access"},
+    "renewal": {"socketio", "access", "key_end"},
     "audience": {
         *("engineio.errors", "engineio.interfaces", "socketio", "access", "rewards"),
-        *("replay", "holders"),
+        *("replay", "holders", "key_end", "renewal"),
     },
-    "settings": {"engineio.options", "errors", "cluster.address"},
+    "settings": {
+        *("engineio.options", "errors", "access.limits", "access.addresses", "cluster.address"),
+        *("access.token_keys", "access.key_set_file"),
+    },
+    "bodies": {"api", "settings", "transports"},
     "first_keys": {"access", "errors", "settings"},
+    # Talks to a node over HTTP alone.
+    "cli": {"settings", "errors"},
     "node": {"*"},
     "tap": {"*"},
 }
@@ -97,6 +112,8 @@ ONLY_IN: dict[str, set[str]] = {
     "twisted.internet.reactor": {"node", "tap"},
     "txredisapi": {"node", "store", "cluster"},
     "autobahn": {"transports"},
+    "jwt": {"access"},
+    "cryptography": {"access"},
     "sqlite3": {"store"},
 }
 """Module → the only layers that may import it."""

@@ -1,10 +1,12 @@
-"""The seams of access: keys as values, and where they are kept."""
+"""The seams of access: keys as values, where they are kept, and who may come in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.web.iweb import IRequest
 from zope.interface import Interface
 
 
@@ -22,6 +24,9 @@ class Right(StrEnum):
     READ = "read"
     ADMIN = "admin"
 
+
+MAX_GROUPS = 32
+"""Groups of one plugin key."""
 
 ANY_STREAMER = "*"
 """The ``streamer`` of a gateway key: its clients name their own."""
@@ -123,3 +128,48 @@ class IKeyStore(Interface):
 
         A time never goes back; unknown ids, and those that were removed, are ignored.
         """
+
+
+class Reason(StrEnum):
+    """Why somebody was turned away."""
+
+    BANNED = "banned"
+    """The address has shown too many wrong keys."""
+    ADDRESS_RATE = "address_rate"
+    """The address opens connections too fast."""
+    ADDRESS_FULL = "address_full"
+    """The address has all the connections it may."""
+    KEY_FULL = "key_full"
+    """The key has all the connections it may."""
+    NODE_FULL = "node_full"
+    """The node has all the connections it may."""
+    API_RATE = "api_rate"
+    """The key calls the API too often."""
+
+
+@attrs.frozen
+class TurnedAway:
+    """A refusal that is no verdict: come again in ``retry_after_s`` seconds."""
+
+    reason: Reason
+    retry_after_s: float
+
+
+class IDoor(Interface):
+    """Decides who may open a session, before anything is allocated for it."""
+
+    def client_of(request: IRequest) -> str:
+        """Return the name that limits count a request's client by: its address, whatever is in between.
+
+        The one place where that is decided.
+        """
+
+    def knock(address: str, presented: Callable[[], str | None]) -> TurnedAway | None:
+        """A handshake has come from ``address``; ``presented()`` is the key that can be seen in it.
+
+        Returns why it is refused. If it is not, the session is opened at once, and :meth:`entered`
+        follows.
+        """
+
+    def entered(session: Any) -> None:
+        """A session was opened; ``session.handshake.address`` is the client's name."""

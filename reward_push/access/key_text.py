@@ -19,6 +19,8 @@ _SECRET_BYTES = 32
 KEY_ID = re.compile(rf"[a-z2-7]{{{KEY_ID_CHARS}}}", re.ASCII)
 """The form of a key id."""
 _KEY = re.compile(rf"rpk_({KEY_ID.pattern})_([A-Za-z0-9_-]+)", re.ASCII)
+_KEY_ANYWHERE = re.compile(r"(rpk_[a-z2-7]*)_[A-Za-z0-9_-]+", re.ASCII)
+_TOKEN_ANYWHERE = re.compile(r"eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)?", re.ASCII)
 _NO_DIGEST = hashlib.sha256(b"").digest()
 
 
@@ -61,6 +63,11 @@ def parse(presented: str) -> tuple[str, str] | None:
     """
     match = _KEY.fullmatch(presented)
     return None if match is None else (match[1], match[2])
+
+
+def without_secrets(text: str) -> str:
+    """Return ``text`` for a log line: of keys in it only what tells which they are, of tokens nothing."""
+    return _TOKEN_ANYWHERE.sub("(token)", _KEY_ANYWHERE.sub(r"\1…", text))
 
 
 def digest(secret: str) -> bytes:

@@ -6,9 +6,11 @@ import attrs
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.python.failure import Failure
 
+from .claims import Token
 from .interfaces import IKeyStore, Key, KeyKind, KeyPage, Right, StoredKey, StoreUnavailable
 from .key_text import MAX_PRESENTED_CHARS, digest, new_key, parse, proves
 from .recent import Recent
+from .tokens import Tokens, looks_like_token
 from .usage import KeyUsage
 
 CONFIG_KEY_ID = "config"
@@ -24,7 +26,10 @@ class KeyRing:
 
     Keys never change, and an id is never used again: what was looked up once stays true until
     :meth:`forget`. Ids that are not in the store are remembered apart, so that a flood of them displaces
-    no real key, and so that how long the answer takes does not tell whether an id exists.
+    no real key.
+
+    How long a no takes does not tell whether there is a key of this id: the first wrong key with an id is
+    looked up in the store, also where the right one is known; those that follow are refused from memory.
     """
 
     def __init__(
@@ -32,6 +37,7 @@ class KeyRing:
         store: IKeyStore,
         now_ms: Callable[[], int],
         backend_key: str | None = None,
+        tokens: Tokens | None = None,
         *,
         cache_size: int = CACHE_SIZE,
         unknown_cache_size: int = UNKNOWN_CACHE_SIZE,
@@ -39,13 +45,16 @@ class KeyRing:
     ) -> None:
         """``backend_key``: 1 to 512 characters that are a backend key with every right.
 
+        ``tokens``: verifies signed tokens, which stand where a plugin key does; ``None``: there are none.
         ``max_lookups``: key ids being looked up at one time. Raises ValueError.
         """
         self._store = store
         self._now_ms = now_ms
         self._configured = None if backend_key is None else _configured(backend_key, now_ms())
+        self._tokens = tokens
         self._known: Recent[StoredKey] = Recent(cache_size)
         self._unknown: Recent[None] = Recent(unknown_cache_size)
+        self._guessed: Recent[None] = Recent(unknown_cache_size)
         self._lookups: dict[str, _Lookup] = {}
         self._max_lookups = max_lookups
         self.usage = KeyUsage(store, now_ms)
@@ -58,18 +67,31 @@ class KeyRing:
 
         Fails with :class:`StoreUnavailable` when it cannot be looked up.
         """
-        if len(presented) > MAX_PRESENTED_CHARS:
-            return succeed(None)
-        if self._configured is not None and proves(presented, self._configured):
+        short = len(presented) <= MAX_PRESENTED_CHARS
+        if short and self._configured is not None and proves(presented, self._configured):
             return succeed(self._configured.key)
-        parts = parse(presented)
+        if looks_like_token(presented):
+            return succeed(self.token(presented))
+        parts = parse(presented) if short else None
         if parts is None:
             return succeed(None)
         key_id, secret = parts
         stored = self._known.get(key_id)
-        if stored is not None or key_id in self._unknown:
-            return succeed(self._judge(stored, secret))
-        return self._look_up(key_id).addCallback(self._judge, secret)
+        if proves(secret, stored):
+            return succeed(self._use(stored))
+        if key_id in (self._unknown if stored is None else self._guessed):
+            return succeed(None)
+        return self._look_up(key_id).addCallback(self._judge, key_id, secret)
+
+    def recall(self, presented: str) -> Key | None:
+        """Return the key that ``presented`` is, as far as that is known without asking the store."""
+        parts = parse(presented) if len(presented) <= MAX_PRESENTED_CHARS else None
+        stored = None if parts is None else self._known.get(parts[0])
+        return _key_of(stored) if parts is not None and proves(parts[1], stored) else None
+
+    def token(self, presented: str) -> Token | None:
+        """Return what a signed token stands for; ``None``, a definite no, also where tokens are not accepted."""
+        return None if self._tokens is None else self._tokens.verify(presented)
 
     def create(
         self,
@@ -125,10 +147,13 @@ class KeyRing:
     def remembers(self, key: Key) -> bool:
         """Return whether ``key``, which was looked up a while ago, is still known to be valid.
 
-        If not, it was revoked since, or other keys have displaced it: look it up again.
+        If not, it was revoked since, or other keys have displaced it: look it up again. Tokens cannot be
+        revoked.
         """
+        if key.key_id == CONFIG_KEY_ID or isinstance(key, Token):
+            return not key.expired(self._now_ms())
         stored = self._known.get(key.key_id)
-        return key.key_id == CONFIG_KEY_ID or (stored is not None and stored.key == key)
+        return stored is not None and stored.key == key
 
     def known(self) -> list[StoredKey]:
         """Return the keys in memory, those of the configuration left out: for a store that has lost its own."""
@@ -136,15 +161,22 @@ class KeyRing:
 
     def forget(self, key_id: str) -> None:
         """Look ``key_id`` up again the next time, and in lookups under way."""
-        self._known.discard(key_id)
-        self._unknown.discard(key_id)
+        for table in (self._known, self._unknown, self._guessed):
+            table.discard(key_id)
         lookup = self._lookups.get(key_id)
         if lookup is not None:
             lookup.outdated = True
 
-    def _judge(self, stored: StoredKey | None, secret: str) -> Key | None:
-        proved = proves(secret, stored)
-        if stored is None or not proved or stored.key.expired(self._now_ms()):
+    def _judge(self, stored: StoredKey | None, key_id: str, secret: str) -> Key | None:
+        if proves(secret, stored):
+            return self._use(stored)
+        if stored is not None:
+            self._guessed.put(key_id, None)
+        return None
+
+    def _use(self, stored: StoredKey | None) -> Key | None:
+        """Return the key, which was proved to be the one presented, while it is valid."""
+        if stored is None or stored.key.expired(self._now_ms()):
             return None
         self.usage.used(stored.key.key_id)
         return stored.key

@@ -6,35 +6,64 @@ from typing import Any
 from twisted.web.server import Request
 
 from ..access import key_cursor
-from ..access.interfaces import ANY_STREAMER, Key, KeyKind, KeyPage, KeyUse, Right
+from ..access.interfaces import ANY_STREAMER, MAX_GROUPS, Key, KeyKind, KeyPage, KeyUse, Right
 from ..access.key_text import KEY_ID
 from ..rewards.errors import ErrorCode, Refused, invalid
 from ..rewards.instants import instant, to_rfc3339
 from ..rewards.structure import Field, identifier, many, one_of, shown, structure, text
 from .answers import Answer, json_answer
-from .auth import Keys, authorize
+from .auth import Callers, Keys, authorize
 from .body import read_object
+from .limits import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME_CHARS, MAX_PAGES
+from .operation import PAGE_PARAMETERS, Operation, Said, ref
 from .query import read_query, whole_number
-
-DEFAULT_LIMIT = 50
-MAX_LIMIT = 200
-
-MAX_PAGES = 10
-"""Pages of the store read for one answer, when what is found is not for who asks."""
-
-MAX_NAME_CHARS = 128
-MAX_GROUPS = 32
 
 _PLUGIN_ONLY = ("streamer", "groups")
 _BACKEND_ONLY = ("rights",)
 
 
+CREATE_KEY = Operation(
+    "createKey",
+    "Make a key",
+    {201: Said("The key, and this once what its holder presents.", ref("CreatedKey"))},
+    right=Right.ADMIN,
+    body=ref("NewKey"),
+    takes_query=False,
+    tag="keys",
+)
+
+LIST_KEYS = Operation(
+    "listKeys",
+    "List keys, newest first",
+    {200: Said("A page; `last_used_at` is right to within minutes.", ref("Keys"))},
+    right=Right.ADMIN,
+    parameters=PAGE_PARAMETERS,
+    tag="keys",
+)
+
+REVOKE_KEY = Operation(
+    "revokeKey",
+    "Revoke a key and close its connections",
+    {200: Said("The key as it was. A second time it is not found.", ref("Key"))},
+    (ErrorCode.NOT_FOUND,),
+    right=Right.ADMIN,
+    tag="keys",
+)
+
+
 class KeyCreation:
     """The handler that creates keys."""
 
-    def __init__(self, keys: Keys, namespaces: Collection[str], now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        callers: Callers,
+        namespaces: Collection[str],
+        now_ms: Callable[[], int],
+    ) -> None:
         """``namespaces`` are all the node serves; ``now_ms`` is the clock keys expire by."""
         self._keys = keys
+        self._callers = callers
         self._now_ms = now_ms
         self._fields = {
             "kind": Field(one_of(tuple(map(str, KeyKind))), required=True),
@@ -48,7 +77,7 @@ class KeyCreation:
 
     async def create(self, request: Request) -> Answer:
         """Create a plugin's or a backend's key; the answer shows its secret, this once."""
-        creator = await authorize(request, self._keys, Right.ADMIN)
+        creator = await authorize(request, self._callers, Right.ADMIN)
         fields = structure(read_object(request), self._fields)
         kind = KeyKind(fields["kind"])
         _check_kind(kind, fields)
@@ -79,12 +108,13 @@ class KeyList:
     A key limited to namespaces sees, and revokes, only those that are limited to some of its own.
     """
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, callers: Callers) -> None:
         self._keys = keys
+        self._callers = callers
 
     async def page(self, request: Request) -> Answer:
         """List keys, newest first, without their secrets."""
-        reader = await authorize(request, self._keys, Right.ADMIN)
+        reader = await authorize(request, self._callers, Right.ADMIN)
         asked = read_query(request, _PARAMETERS)
         page = await self._page(reader, asked)
         items = [use_to_answer(each) for each in page.keys]
@@ -92,7 +122,7 @@ class KeyList:
 
     async def revoke(self, request: Request, key_id: str) -> Answer:
         """Revoke a key: 200 with what it was, once; 404 when there is no such key, or no longer."""
-        revoker = await authorize(request, self._keys, Right.ADMIN)
+        revoker = await authorize(request, self._callers, Right.ADMIN)
         read_query(request, {})
         if not KEY_ID.fullmatch(key_id):
             raise _no_key()

@@ -5,28 +5,61 @@ from typing import Any
 from twisted.web.server import Request
 
 from ..access.interfaces import Right
-from ..rewards.errors import invalid
+from ..rewards.errors import ErrorCode, invalid
 from ..rewards.message import record_to_answer
 from ..rewards.publisher import Accepted, Outcome, Publisher
 from ..rewards.structure import Field, kind_of, structure
 from .answers import Answer, json_answer
-from .auth import Keys, authorize
+from .auth import Callers, authorize
 from .body import read_object
 from .errors import STATUS, error_json
+from .limits import MAX_BATCH
+from .operation import Operation, Said, ref
 
-MAX_BATCH = 1000
+PUBLISH = Operation(
+    "publishMessage",
+    "Publish one message",
+    {
+        201: Said("It is new, and kept.", ref("Message")),
+        200: Said("The same message came before: what has become of it.", ref("Message")),
+    },
+    (ErrorCode.CONFLICT, ErrorCode.TOO_LATE),
+    right=Right.PUBLISH,
+    body=ref("NewMessage"),
+    takes_query=False,
+    description="The same `id` with equal JSON is the same message.",
+)
+
+PUBLISH_BATCH = Operation(
+    "publishBatch",
+    "Publish many messages",
+    {200: Said("One result a message, in order.", ref("BatchResults"))},
+    right=Right.PUBLISH,
+    body=ref("NewBatch"),
+    takes_query=False,
+    description="A bad message does not hold up the others.",
+)
+
+CANCEL = Operation(
+    "cancelMessage",
+    "Take a message back",
+    {200: Said("It is cancelled, now or before.", ref("Message"))},
+    (ErrorCode.NOT_FOUND, ErrorCode.CONFLICT),
+    right=Right.PUBLISH,
+    takes_query=False,
+)
 
 
 class Messages:
     """The handlers that publish, and that take back."""
 
-    def __init__(self, publisher: Publisher, keys: Keys) -> None:
+    def __init__(self, publisher: Publisher, callers: Callers) -> None:
         self._publisher = publisher
-        self._keys = keys
+        self._callers = callers
 
     async def publish(self, request: Request) -> Answer:
         """Publish one message: 201 when it is new, 200 when the same came before."""
-        key = await authorize(request, self._keys, Right.PUBLISH)
+        key = await authorize(request, self._callers, Right.PUBLISH)
         [outcome] = await self._publisher.publish([read_object(request)], key.namespaces)
         if not isinstance(outcome, Accepted):
             raise outcome
@@ -34,14 +67,14 @@ class Messages:
 
     async def publish_batch(self, request: Request) -> Answer:
         """Publish up to ``MAX_BATCH`` messages, each with its own result."""
-        key = await authorize(request, self._keys, Right.PUBLISH)
+        key = await authorize(request, self._callers, Right.PUBLISH)
         bodies = structure(read_object(request), _BATCH)["messages"]
         outcomes = await self._publisher.publish(bodies, key.namespaces)
         return json_answer(200, {"results": [_result(each) for each in outcomes]})
 
     async def cancel(self, request: Request, message_id: str) -> Answer:
         """Cancel a message: 200 with it, also when it was cancelled before."""
-        key = await authorize(request, self._keys, Right.PUBLISH)
+        key = await authorize(request, self._callers, Right.PUBLISH)
         record = await self._publisher.cancel(message_id, key.namespaces)
         return json_answer(200, record_to_answer(record))
 

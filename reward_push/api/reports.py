@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.web.server import Request
 
 from ..access.interfaces import Right
+from ..rewards.errors import ErrorCode
 from ..rewards.instants import to_rfc3339
 from ..rewards.interfaces import DeviceReceipt, IMessageStore, Page
 from ..rewards.message import State, record_to_answer
@@ -14,14 +15,10 @@ from ..rewards.names import is_name
 from ..rewards.publisher import no_message
 from ..rewards.structure import identifier, one_of
 from .answers import Answer, json_answer
-from .auth import Keys, authorize
+from .auth import Callers, authorize
+from .limits import DEFAULT_LIMIT, MAX_LIMIT, MAX_PAGES
+from .operation import PAGE_PARAMETERS, Operation, Parameter, Said, ref
 from .query import cursor, read_query, to_cursor, whole_number
-
-DEFAULT_LIMIT = 50
-MAX_LIMIT = 200
-
-MAX_PAGES = 10
-"""Pages of the store read for one answer, when what is found is not for who asks."""
 
 Flush = Callable[[], "Deferred[None]"]
 """Brings the receipts noted so far into the store; never fails."""
@@ -34,17 +31,38 @@ _PARAMETERS = {
 }
 
 
+GET_MESSAGE = Operation(
+    "getMessage",
+    "Show a message, its state and its receipts",
+    {200: Said("The message, with a row a device.", ref("MessageWithDevices"))},
+    (ErrorCode.NOT_FOUND,),
+    right=Right.READ,
+)
+
+LIST_MESSAGES = Operation(
+    "listMessages",
+    "List messages, newest first",
+    {200: Said("A page; it may be short though more follows.", ref("Messages"))},
+    right=Right.READ,
+    parameters=(
+        Parameter("state", {"enum": [str(each) for each in State]}, "Only those in this state."),
+        Parameter("streamer", ref("Name"), "Only those addressed to this streamer by name."),
+        *PAGE_PARAMETERS,
+    ),
+)
+
+
 class MessageReports:
     """The handlers that tell of messages. A key limited to namespaces sees only those of its own."""
 
-    def __init__(self, store: IMessageStore, keys: Keys, flush: Flush) -> None:
+    def __init__(self, store: IMessageStore, callers: Callers, flush: Flush) -> None:
         self._store = store
-        self._keys = keys
+        self._callers = callers
         self._flush = flush
 
     async def one(self, request: Request, message_id: str) -> Answer:
         """Tell of one message, with a row for each device it was written to."""
-        key = await authorize(request, self._keys, Right.READ)
+        key = await authorize(request, self._callers, Right.READ)
         read_query(request, {})
         if not is_name(message_id):
             raise no_message(message_id)
@@ -58,7 +76,7 @@ class MessageReports:
 
     async def page(self, request: Request) -> Answer:
         """List messages, newest first."""
-        key = await authorize(request, self._keys, Right.READ)
+        key = await authorize(request, self._callers, Right.READ)
         asked = read_query(request, _PARAMETERS)
         await self._flush()
         page = await self._page(asked, key.namespaces)

@@ -5,24 +5,44 @@ from typing import Any
 from twisted.web.server import Request
 
 from ..access.interfaces import Right
+from ..rewards.errors import ErrorCode
 from ..rewards.instants import to_rfc3339
 from ..rewards.interfaces import IPresence, PresentSocket
 from ..rewards.structure import identifier
 from .answers import Answer, json_answer
-from .auth import Keys, authorize
+from .auth import Callers, authorize
+from .operation import Operation, Said, ref
 from .query import read_query
+
+GET_STREAMER = Operation(
+    "getStreamer",
+    "Is a streamer online, and by what",
+    {200: Said("Its sockets; none when it is offline, or unknown.", ref("Streamer"))},
+    right=Right.READ,
+    tag="streamers",
+)
+
+DISCONNECT = Operation(
+    "disconnectStreamer",
+    "Close a streamer's connections",
+    {200: Said("How many were closed; stock clients come back.", ref("Closed"))},
+    (ErrorCode.INVALID_REQUEST,),
+    right=Right.ADMIN,
+    takes_query=False,
+    tag="streamers",
+)
 
 
 class Streamers:
     """The handlers about who is connected. A key limited to namespaces sees, and closes, only those."""
 
-    def __init__(self, presence: IPresence, keys: Keys) -> None:
+    def __init__(self, presence: IPresence, callers: Callers) -> None:
         self._presence = presence
-        self._keys = keys
+        self._callers = callers
 
     async def show(self, request: Request, streamer: str) -> Answer:
         """Tell whether a streamer is online, and by what; one that nobody knows is offline."""
-        key = await authorize(request, self._keys, Right.READ)
+        key = await authorize(request, self._callers, Right.READ)
         read_query(request, {})
         found = await self._presence.sockets_of(identifier(streamer, "streamer"))
         visible = [each for each in found.sockets if key.allows_namespace(each.namespace)]
@@ -35,7 +55,7 @@ class Streamers:
 
     async def disconnect(self, request: Request, streamer: str) -> Answer:
         """Close a streamer's connections; the answer counts them."""
-        key = await authorize(request, self._keys, Right.ADMIN)
+        key = await authorize(request, self._callers, Right.ADMIN)
         closed = await self._presence.disconnect(identifier(streamer, "streamer"), key.namespaces)
         return json_answer(200, {"closed": closed})
 

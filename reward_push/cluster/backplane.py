@@ -5,6 +5,7 @@ nothing to publish, and hears of its own doings the same way as of others'. Whil
 everything, in order. When it has not listened for a while, it asks the store for the news since then.
 """
 
+from collections import Counter
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -19,6 +20,7 @@ from .canary import LATE_S, Canary
 from .channels import Channels
 from .envelope import Answer, Ask, EndedNews, KeyNews, LiveNews, NotNews, decode
 from .envelope import Canary as CanaryNews
+from .fence import Fence
 from .healing import Healer
 from .interfaces import ILocalNews, INewsStore, ISubscriber
 from .peers import Peers
@@ -73,6 +75,7 @@ class Backplane:
         self._own = channels.node(node_id)
         self._subscriptions = Subscriptions(subscriber, clock)
         self._canary = Canary(lambda: store.canary(node_id), clock, self._late)
+        self._fence = Fence(lambda: store.canary(node_id), clock)
         self._connection = 0
         """Counts the subscriber's connections."""
         self._hearing = False
@@ -85,6 +88,8 @@ class Backplane:
         self._retry: IDelayedCall | None = None
         self.heals = 0
         """How often this node has caught up."""
+        self.heard: Counter[str] = Counter()
+        """News heard, so far: ``live``, ``due``, ``ended``, ``key``."""
 
     # Listening.
 
@@ -105,6 +110,10 @@ class Backplane:
         """A socket for which :meth:`hears` was called is gone."""
         self._subscriptions.remove(self._of(socket))
 
+    def caught_up(self) -> "Deferred[None]":
+        """Fire when all that was published until now was heard; see :class:`..replay.Replay`."""
+        return self._fence.passed()
+
     def _of(self, socket: Any) -> list[str]:
         return self._channels.all_of(socket.namespace.name, socket.rooms)
 
@@ -121,6 +130,7 @@ class Backplane:
             # The news of one step share a number: of the last one a part may be missing.
             self._since.discard(max(self._since))
         self._canary.stop()
+        self._fence.lost()
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
@@ -172,14 +182,18 @@ class Backplane:
     def _apply(self, news: LiveNews | EndedNews | KeyNews) -> None:
         match news:
             case LiveNews(due=True):
+                self.heard["due"] += 1
                 self._local.due(news.message, news.superseded)
             case LiveNews():
+                self.heard["live"] += 1
                 self._local.live(news.message)
                 for each in news.superseded:
                     self._local.ended(each)
             case EndedNews():
+                self.heard["ended"] += 1
                 self._local.ended(news.taken_back)
             case KeyNews():
+                self.heard["key"] += 1
                 self._local.key_revoked(news.key_id)
 
     # Catching up.
@@ -187,6 +201,7 @@ class Backplane:
     def _came(self, number: int) -> None:
         """A canary is back: everything up to ``number`` that was published on this connection was heard."""
         self._canary.came()
+        self._fence.came(number)
         if self._hearing:
             self._pass(number)
         elif self._watermark is None:

@@ -6,11 +6,11 @@ empty, nobody is taken for dead on that account. The last copy stays valid then,
 without Redis.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.defer import TimeoutError as GaveUp
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
@@ -97,7 +97,7 @@ class Directory:
         self._clock: Any = clock
         self._now_ms = now_ms
         self._others: dict[str, _Known] = {}
-        self._gone: list[Callable[[str], object]] = []
+        self._gone: list[Callable[[Member], object]] = []
         self._loop = LoopingCall(self._beat)
         self._loop.clock = clock
         self._began_s: float | None = None
@@ -122,6 +122,11 @@ class Directory:
         self._loop.start(BEAT_S)
         return first
 
+    def hurry(self) -> None:
+        """Redis is there, or there again: beat at once, not with the next beat. Nothing before the start."""
+        if self._loop.running:
+            self._beat()
+
     def leave(self) -> "Deferred[None]":
         """Tell the others that this node has stopped. Nothing is written afterwards."""
         self._leaving = True
@@ -138,8 +143,11 @@ class Directory:
         """Other nodes reach this one at ``address``, ``host:port``; to be known before :meth:`start`."""
         self._me = attrs.evolve(self._me, address=address, since_ms=self._now_ms())
 
-    def on_gone(self, callback: Callable[[str], object]) -> None:
-        """Call ``callback(node_id)`` whenever a node that was alive is so no more."""
+    def on_gone(self, callback: Callable[[Member], object]) -> None:
+        """Call ``callback`` whenever a node that was alive is so no more, with its last record.
+
+        One that was started anew is gone, too; it is found again under its name.
+        """
         self._gone.append(callback)
 
     def trouble(self) -> str | None:
@@ -156,17 +164,15 @@ class Directory:
         known = self._others.get(node_id)
         return None if known is None else known.member
 
-    def others(self) -> Collection[str]:
-        """Name the other nodes that are alive, as far as is known here."""
-        return self._others.keys()
-
-    def ask(self, node_id: str) -> "Deferred[Member | None]":
+    def ask(self, node_id: str, *, anew: bool = False) -> "Deferred[Member | None]":
         """Like :meth:`find`, but ask Redis once more for a node that is not known here.
 
-        Questions are bounded, however many are asked: those that come together are one question.
+        With ``anew`` for one that is known, too: it does not answer, and may be elsewhere by now. Redis is
+        not asked more often, however many want to know: those that come together are one question.
         """
         found = self.find(node_id)
-        if found is not None or self._leaving or len(self._asking) >= MAX_ASKING:
+        known = found is not None and not anew
+        if known or self._leaving or len(self._asking) >= MAX_ASKING:
             return succeed(found)
         answered: Deferred[None] = Deferred()
         self._asking.append(answered)
@@ -174,6 +180,10 @@ class Directory:
         return answered.addTimeout(ASK_TIMEOUT_S, self._clock).addCallbacks(
             lambda _: self.find(node_id), _gave_up
         )
+
+    def others(self) -> list[str]:
+        """Name the other nodes that are alive, as far as is known here."""
+        return list(self._others)
 
     def nodes(self) -> list[dict[str, Any]]:
         """Return what ``GET /v1/nodes`` shows: this node and all others alive, by name."""
@@ -195,7 +205,7 @@ class Directory:
         self._me = attrs.evolve(self._me, beat=self._me.beat + 1, **attrs.asdict(self._load()))
         # Who asks from now on needs an answer to a later question.
         asking, self._asking = self._asking, []
-        told = self._write().addCallbacks(self._read, self._failed)
+        told = maybeDeferred(self._write).addCallbacks(self._read, self._failed)
         return told.addErrback(self._broken).addCallback(lambda _: self._tell(asking))
 
     def _write(self) -> "Deferred[Any]":
@@ -256,7 +266,7 @@ class Directory:
         del self._others[member.node_id]
         for callback in self._gone:
             try:
-                callback(member.node_id)
+                callback(member)
             except Exception:
                 self._log.failure("a node's end was not attended to")
 

@@ -6,7 +6,8 @@ Nothing else is served there, and nobody else is answered but with 403, before a
 from http import HTTPStatus
 from typing import Any
 
-from twisted.internet.address import IPv4Address
+import attrs
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
@@ -18,6 +19,7 @@ from ..transports.errors import error_body
 from ..transports.options import SiteOptions
 from ..transports.resource import EngineResource
 from ..transports.site import EdgeSite
+from .reach import KEPT_OPEN_S
 from .signature import CLIENT_HEADER, REFUSED_HEADER, SIGNATURE_HEADER, Rejection, Verifier
 
 ROOM_BYTES = 4096
@@ -42,12 +44,19 @@ class NodeChannel(EdgeChannel):
         signature = (headers.getRawHeaders(SIGNATURE_HEADER) or [None])[-1]
         sender = self.site.verifier.check(signature, self._command, self._path, client)
         if isinstance(sender, Rejection):
-            self.site.refused(sender)
+            self.site.stranger(sender)
             body = error_body(HTTPStatus.FORBIDDEN, "this is for the nodes of the cluster")
             self._answer_and_leave(HTTPStatus.FORBIDDEN, [(REFUSED_HEADER, b"1")], body)
             return
-        request.client = IPv4Address("TCP", client.decode("ascii", "replace"), 0)
+        request.client = _address(client.decode("ascii", "replace"))
         super().allHeadersReceived()
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | UNIXAddress:
+    """Return the address of a client that is connected to another node."""
+    if not host:
+        return UNIXAddress(None)
+    return IPv6Address("TCP", host, 0) if ":" in host else IPv4Address("TCP", host, 0)
 
 
 class NodeSite(EdgeSite):
@@ -63,12 +72,16 @@ class NodeSite(EdgeSite):
 
         It passes nothing on, so no request can go in circles.
         """
+        if options.idle_timeout_s:
+            # A connection that the other node still keeps must not be closed under its next request.
+            idle_timeout_s = max(options.idle_timeout_s, KEPT_OPEN_S)
+            options = attrs.evolve(options, idle_timeout_s=idle_timeout_s)
         super().__init__(engine, options, engine, clock)
         self.verifier = verifier
         self._told_s: float | None = None
 
-    def refused(self, why: Rejection) -> None:
-        """A request was refused: log it, now and then."""
+    def stranger(self, why: Rejection) -> None:
+        """Nobody of ours sent a request: log it, now and then."""
         now_s = self.clock.seconds()
         if self._told_s is None or now_s - self._told_s >= TELL_AGAIN_S:
             self._told_s = now_s

@@ -69,7 +69,7 @@ def _answer_in(received: bytes) -> tuple[Answer, bytes] | None:
         return None
     status_line, *lines = head.split(b"\r\n")
     version, status, phrase = status_line.split(b" ", 2)
-    if version != b"HTTP/1.1" or len(status) != 3:
+    if version not in (b"HTTP/1.1", b"HTTP/1.0") or len(status) != 3:
         raise ValueError("its status line is none")
     headers = Headers()
     for line in lines:
@@ -81,7 +81,7 @@ def _answer_in(received: bytes) -> tuple[Answer, bytes] | None:
     if code == 101:
         return Answer(code, phrase, headers, b""), rest
     [length] = headers.getRawHeaders(b"content-length", [b"0"])
-    if int(length) > MAX_HEAD_BYTES:
+    if not length.isdigit() or int(length) > MAX_HEAD_BYTES:
         raise ValueError("its body is too large")
     if len(rest) < int(length):
         return None

@@ -9,13 +9,14 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IResponse
 from zope.interface import implementer
 
-from ..engineio.errors import Refusal
+from ..engineio.errors import CloseReason, Refusal
 from ..transports.interfaces import IUpload
 from ..transports.refusals import refuse
 from ..transports.request import EdgeRequest
 from .body import LaterBody, read_body
-from .failures import CUT_OFF, UNREACHABLE
+from .failures import CANNOT_CONNECT, CUT_OFF, UNREACHABLE
 from .forwarding import Answer, Head, write_answer
+from .member import Member
 from .reach import Reach
 from .signature import REFUSED_HEADER
 
@@ -42,6 +43,8 @@ class HttpPassage:
     ) -> None:
         """``ended`` is called once the other node is done with; ``whole`` when the body has come."""
         self.node_id = node_id
+        self.instance: str | None = None
+        """The instance of the node that is asked; ``None`` while it is being looked for."""
         self._reach = reach
         self._head = head
         self._body = body
@@ -57,7 +60,9 @@ class HttpPassage:
 
     def begin(self, timeout_s: float) -> None:
         """Ask the other node. It has ``timeout_s`` for its answer."""
-        asking = self._asking = Deferred.fromCoroutine(self._ask())
+        asking = self._asking = Deferred.fromCoroutine(
+            self._reach.ask(self.node_id, self._head, self._ask)
+        )
         if not asking.called:
             asking.addTimeout(timeout_s, self._reach.clock)
         asking.addErrback(self._failed).addCallback(self._told)
@@ -97,17 +102,24 @@ class HttpPassage:
         if self._asking is not None:
             self._asking.cancel()
 
-    async def _ask(self) -> Answer | None:
-        member = await self._reach.find(self.node_id)
-        if member is None or not self._reach.sign(self._head, member):
-            return None
+    def when_idle(self, call: Callable[[], object]) -> None:
+        """See :class:`..mover.Mover`: it is answered before long, and the client asks elsewhere."""
+
+    def evict(self, reason: CloseReason) -> None:
+        """See :class:`..mover.Mover`."""
+        self.give_up()
+
+    async def _ask(self, member: Member) -> Answer | None:
         head = self._head
-        response: IResponse = await self._reach.agent.request(
-            head.method,
-            b"http://" + member.address.encode("ascii") + head.target,
-            head.headers,
-            self._body,
-        )
+        url = b"http://" + member.address.encode("ascii") + head.target
+        self.instance = member.instance
+        try:
+            response: IResponse = await self._reach.agent.request(
+                head.method, url, head.headers, self._body
+            )
+        except CANNOT_CONNECT:
+            self.instance = None
+            raise
         if response.headers.hasHeader(REFUSED_HEADER):
             self._reach.refused_by(member)
         body = await read_body(response)
@@ -116,6 +128,7 @@ class HttpPassage:
         return Answer(response.code, response.phrase, response.headers, body)
 
     def _failed(self, failure: Failure) -> None:
+        self._reach.failed(failure)
         if failure.check(*UNREACHABLE):
             return
         if not failure.check(*CUT_OFF):

@@ -8,9 +8,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 
+from ..engineio.errors import CloseReason
 from ..transports.request import EdgeRequest
 from .failures import CUT_OFF, UNREACHABLE
 from .forwarding import Answer, Head, set_answer_headers, write_answer
+from .member import Member
 from .owner import OWNERS, Owner
 from .passage import write_unknown
 from .reach import Reach
@@ -33,6 +35,8 @@ class UpgradePassage:
     ) -> None:
         """``ended`` is called once the other node is done with."""
         self.node_id = node_id
+        self.instance: str | None = None
+        """The instance of the node that is asked; ``None`` while it is being looked for."""
         self._reach = reach
         self._head = head
         self._upgrade = request
@@ -45,7 +49,9 @@ class UpgradePassage:
     def begin(self, timeout_s: float) -> None:
         """Ask the other node. It has ``timeout_s`` for its answer."""
         self._upgrade.notifyFinish().addErrback(lambda _: self._left())
-        asking = self._asking = Deferred.fromCoroutine(self._ask())
+        asking = self._asking = Deferred.fromCoroutine(
+            self._reach.ask(self.node_id, self._head, self._ask)
+        )
         if not asking.called:
             asking.addTimeout(timeout_s, self._reach.clock)
         asking.addErrback(self._failed).addCallback(self._told)
@@ -58,15 +64,21 @@ class UpgradePassage:
         elif self._asking is not None:
             self._asking.cancel()
 
+    def when_idle(self, call: Callable[[], object]) -> None:
+        """See :class:`..mover.Mover`: what is on its way is not known here."""
+        call()
+
+    def evict(self, reason: CloseReason) -> None:
+        """See :class:`..mover.Mover`."""
+        self.give_up()
+
     def _left(self) -> None:
         self._request = None
         self.give_up()
 
-    async def _ask(self) -> "tuple[Owner, Answer, bytes] | None":
-        member = await self._reach.find(self.node_id)
-        if member is None or not self._reach.sign(self._head, member):
-            return None
+    async def _ask(self, member: Member) -> "tuple[Owner, Answer, bytes] | None":
         owner: Any = await self._reach.connect(member, OWNERS)
+        self.instance = member.instance
         try:
             answer, rest = await owner.ask(self._bytes())
         except BaseException:
@@ -92,6 +104,7 @@ class UpgradePassage:
         return b"\r\n".join([*lines, b"", body])
 
     def _failed(self, failure: Failure) -> None:
+        self._reach.failed(failure)
         if not failure.check(*UNREACHABLE, *CUT_OFF):
             self._log.failure("an upgrade could not be passed on", failure)
 

@@ -16,6 +16,8 @@ class CloseReason(Enum):
     """Bytes that are no packet of the session's revision."""
     FORCED_CLOSE = "forced close"
     """The application or a layer above closed the session."""
+    RATE_LIMIT = "rate limit"
+    """The client went on sending too fast."""
     SLOW_CLIENT = "slow client"
     """Too much waited for the client and nothing moved."""
     SHUTTING_DOWN = "server shutting down"

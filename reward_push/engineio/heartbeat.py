@@ -64,11 +64,13 @@ class Heartbeat:
         """Something was sent that the client answers at once."""
         self._asked_at = now
 
-    def answered(self, now: float) -> None:
-        """It has answered."""
-        if self._asked_at is not None:
-            self.rtt_s = now - self._asked_at
-            self._asked_at = None
+    def answered(self, now: float) -> bool:
+        """It has answered; return whether it was asked."""
+        if self._asked_at is None:
+            return False
+        self.rtt_s = now - self._asked_at
+        self._asked_at = None
+        return True
 
     @property
     def is_asking(self) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 from zope.interface import Attribute, Interface
 
+from .counts import SessionCounts
 from .errors import CloseReason
 from .options import EngineOptions
 from .outgoing import Outgoing
@@ -65,8 +66,18 @@ class ISession(Interface):
     def transport_opened(transport: ITransport) -> None:
         """The transport can be used: the first one gets the open packet, a later one may probe."""
 
-    def received(transport: ITransport, packet: Packet) -> None:
-        """A whole valid packet came in."""
+    def received(transport: ITransport, packet: Packet) -> float:
+        """A whole valid packet came in.
+
+        Returns for how many seconds the transport has to leave its client alone before it gives the
+        next: 0.0 nearly always; infinity: the session is over because of what it sent.
+        """
+
+    def strained(transport: ITransport) -> float:
+        """The client has sent something that is no packet but makes work, as a ping of its WebSocket.
+
+        Returns the same as :meth:`received`.
+        """
 
     def transport_drained(transport: ITransport) -> None:
         """The transport has become writable."""
@@ -87,8 +98,12 @@ class ISessionHandler(Interface):
     def opened() -> None:
         """The session can be used: its open packet has been sent. Called once, before all else."""
 
-    def message(data: str | bytes) -> None:
-        """The client sent this message."""
+    def message(data: str | bytes) -> bool | None:
+        """The client sent this message.
+
+        Returns True for an answer to something that was sent to it: those do not count by
+        :attr:`.options.EngineOptions.packet_rate`.
+        """
 
     def closed(reason: CloseReason) -> None:
         """The session is over. Called once; nothing follows."""
@@ -135,6 +150,7 @@ class ISessions(Interface):
 
     options: EngineOptions = Attribute("Timers and limits, the same for all")
     wheel: IWheel = Attribute("The clock and timer of all sessions")
+    counts: SessionCounts = Attribute("Where sessions note what becomes of them")
 
     def await_proof(session: Any) -> None:
         """Call ``session.prove()`` soon, unless it is waiting for that already."""
@@ -144,3 +160,9 @@ class ISessions(Interface):
 
     def forget(session: Any) -> None:
         """The session is over: its sid is unknown from now on."""
+
+    def paused() -> None:
+        """A client is too fast and not read from for a while."""
+
+    def ended(reason: CloseReason) -> None:
+        """A session that was open has ended."""

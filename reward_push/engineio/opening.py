@@ -18,4 +18,4 @@ class Opening:
     authorization: str | None = attrs.field(repr=False, default=None)
     """The ``Authorization`` header."""
     address: str = ""
-    """The client's address."""
+    """The name that limits count the client by: its IPv4 address, or the network of its IPv6 address."""

@@ -2,6 +2,8 @@
 
 import attrs
 
+from ..rate import Rate
+
 
 @attrs.frozen
 class EngineOptions:
@@ -23,6 +25,8 @@ class EngineOptions:
     """More than this waiting for a client that does not move makes it slow. 0: no limit."""
     slow_timeout_s: float = 10.0
     """How long nothing may move before a client with a full queue is closed. 0: never."""
+    packet_rate: Rate | None = None
+    """Packets a client may send, beside its answers to ours. ``None``: no limit."""
     transports: tuple[str, ...] = ("polling", "websocket")
     """Enabled transports."""
     allow_eio3: bool = True

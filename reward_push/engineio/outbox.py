@@ -83,6 +83,10 @@ class Outbox:
         """Whether a unit of ``tracker`` waits for the client."""
         return self._backlog is not None and self._backlog.holds(tracker)
 
+    def trackers(self) -> set[ITracker]:
+        """Return the trackers of what waits for the client."""
+        return set() if self._backlog is None else self._backlog.trackers()
+
     def when_idle(self, call: Callable[[], object]) -> None:
         """Call ``call`` once nothing waits for the client, which may be at once; not after the end."""
         if self.transport is None:
@@ -102,6 +106,11 @@ class Outbox:
     def empty(self) -> bool:
         """Whether nothing waits."""
         return self._backlog is None
+
+    @property
+    def waiting_size(self) -> int:
+        """How much waits, in characters or bytes."""
+        return 0 if self._backlog is None else self._backlog.size
 
     @property
     def moved_at(self) -> float:
@@ -138,6 +147,10 @@ class Outbox:
         """The client has answered it: what was written before has arrived."""
         if self._unproven is not None:
             self._tell_delivered(self._unproven.proved())
+
+    def answered(self) -> bool:
+        """The client acknowledges; return whether there was anything left that it could."""
+        return self._unproven is not None and self._unproven.answered()
 
     def proved_through(self, tracker: ITracker) -> None:
         """The client has answered ``tracker``'s unit itself."""

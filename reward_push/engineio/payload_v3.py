@@ -27,6 +27,9 @@ from .packet import Packet, PacketType
 MAX_LENGTH_DIGITS = 10
 """Longest length accepted in either framing: more than any body can have."""
 
+MAX_EMPTY = 16
+"""Packets of no length that are skipped in one payload, as the reference does with all. No client sends any."""
+
 _TYPES = {str(kind.value): kind for kind in PacketType}
 _BINARY_MESSAGE = bytes([PacketType.MESSAGE])
 _LENGTH_ASCII = re.compile(rb"([0-9]{1,%d}):" % MAX_LENGTH_DIGITS)
@@ -103,7 +106,7 @@ def encode_binary_payload(units: Sequence[Outgoing]) -> bytes:
 def decode_text_payload(body: bytes) -> Iterator[Packet]:
     """Yield the packets of a payload in text framing, each decoded when it is asked for.
 
-    ``0:`` is skipped. A body that is not UTF-8 yields nothing, as lengths cannot be counted in it.
+    ``0:`` is skipped, up to :data:`MAX_EMPTY` times. A body that is not UTF-8 yields nothing, as lengths cannot be counted in it.
 
     :raises DecodeError: at the first packet that is none; those before it have been yielded.
     """
@@ -116,7 +119,7 @@ def decode_text_payload(body: bytes) -> Iterator[Packet]:
         width, codec, length_pattern = 2, "utf-16-le", _LENGTH_UTF16
     if not source:
         raise DecodeError("empty payload")
-    at = 0
+    at = empty = 0
     while at < len(source):
         header = length_pattern.match(source, at)
         if header is None:
@@ -131,6 +134,10 @@ def decode_text_payload(body: bytes) -> Iterator[Packet]:
             except UnicodeDecodeError:
                 raise DecodeError("packet length splits a surrogate pair") from None
             yield decode_frame(text)
+        else:
+            empty += 1
+            if empty > MAX_EMPTY:
+                raise DecodeError("too many packets without anything in them")
 
 
 def decode_binary_payload(body: bytes) -> Iterator[Packet]:

@@ -30,18 +30,30 @@ class _Asking(Enum):
 class Unproven:
     """The tracked units of one session that were written and not proved, oldest first."""
 
-    __slots__ = ("_asking", "_marked", "_trackers")
+    __slots__ = ("_asking", "_marked", "_trackers", "_unanswered")
 
     def __init__(self) -> None:
+        self._unanswered = 0
         self._trackers: list[ITracker] = []
         self._marked = 0
         self._asking = _Asking.NOT
 
     def add(self, tracker: ITracker) -> None:
         """A unit was written."""
+        self._unanswered += 1
         self._trackers.append(tracker)
         if len(self._trackers) > MAX_UNPROVEN:
             self._take(MAX_UNPROVEN // 10)
+
+    def answered(self) -> bool:
+        """The application acknowledges something; return whether there was anything left to acknowledge.
+
+        Whether it is the same does not matter: there are no more answers than there were units.
+        """
+        if not self._unanswered:
+            return False
+        self._unanswered -= 1
+        return True
 
     def wanted(self) -> bool:
         """Whether the question has to be put on its way, which is then done."""

@@ -6,6 +6,8 @@ from typing import Any
 
 from zope.interface import implementer
 
+from .counts import SessionCounts
+from .errors import CloseReason
 from .interfaces import ISessionHandler, ISessions, IWheel
 from .options import EngineOptions
 from .proof import Prover
@@ -38,13 +40,21 @@ class Registry:
         wheel: IWheel,
         open_handler: Callable[[Session], ISessionHandler],
         node_tag: str = "",
+        forgotten: Callable[[Session], object] = lambda _: None,
     ) -> None:
+        """``forgotten`` is told of each session that is over, once."""
         self.options = options
         self.wheel = wheel
+        self.counts = SessionCounts()
         self.open_handler = open_handler
         self._node_tag = node_tag
+        self._forgotten = forgotten
         self._prover = Prover(wheel)
         self._sessions: dict[str, Session] = {}
+        self.pauses = 0
+        """How often a client was too fast and not read from for a while, so far."""
+        self.ends = dict.fromkeys(CloseReason, 0)
+        """Sessions that were open and have ended, so far, by reason."""
 
     def open(self, revision: Revision, handshake: Any = None, *, base64: bool = False) -> Session:
         """Register a new session; it starts to live when its first transport opens."""
@@ -69,7 +79,16 @@ class Registry:
 
     def forget(self, session: Session) -> None:
         """See :class:`.interfaces.ISessions`."""
-        self._sessions.pop(session.sid, None)
+        if self._sessions.pop(session.sid, None) is not None:
+            self._forgotten(session)
+
+    def paused(self) -> None:
+        """See :class:`.interfaces.ISessions`."""
+        self.pauses += 1
+
+    def ended(self, reason: CloseReason) -> None:
+        """See :class:`.interfaces.ISessions`."""
+        self.ends[reason] += 1
 
     def __len__(self) -> int:
         return len(self._sessions)

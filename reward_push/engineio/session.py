@@ -17,6 +17,7 @@ from .handshake import open_packet
 from .heartbeat import Beat, Heartbeat
 from .interfaces import ISession, ISessionHandler, ISessions, ITimed, ITracker, ITransport
 from .lifecycle import Event, IllegalEvent, State, advance
+from .meter import MAX_PAUSE_S, Meter
 from .options import EngineOptions
 from .outbox import Outbox
 from .outgoing import CLOSE, NOOP, PING, PONG, PROBE_PONG, Outgoing
@@ -38,6 +39,7 @@ class Session:
     __slots__ = (
         "_candidate",
         "_heartbeat",
+        "_meter",
         "_outbox",
         "_poll_until",
         "_probe_until",
@@ -63,6 +65,7 @@ class Session:
         self._sessions = sessions
         self._state = State.OPENING
         self._outbox = Outbox(sessions.options)
+        self._meter: Meter | None = None
         self._candidate: ITransport | None = None
         self._heartbeat = Heartbeat(
             sessions.wheel.now(), sessions.options, server_pings=revision.server_pings
@@ -91,6 +94,11 @@ class Session:
         return self._outbox.transport
 
     @property
+    def waiting_size(self) -> int:
+        """How much waits to be written to the client, in characters or bytes."""
+        return self._outbox.waiting_size
+
+    @property
     def handler(self) -> ISessionHandler | None:
         """What lives on top of the session, while it is open."""
         return self._outbox.handler
@@ -108,6 +116,10 @@ class Session:
         """Whether a unit of ``tracker`` waits for the client: it is on its way."""
         return self._outbox.holds(tracker)
 
+    def on_their_way(self) -> set[ITracker]:
+        """Return the trackers of the units that wait for the client."""
+        return self._outbox.trackers()
+
     def when_idle(self, call: Callable[[], object]) -> None:
         """Call ``call`` once nothing waits for the client, which may be at once; not after the end."""
         self._outbox.when_idle(call)
@@ -115,6 +127,16 @@ class Session:
     def proved_through(self, tracker: ITracker) -> None:
         """The client has answered ``tracker``'s unit: so it and all written before it have arrived."""
         self._outbox.proved_through(tracker)
+
+    def answered(self) -> bool:
+        """The application of the client acknowledges; return whether there was anything left to."""
+        return self._outbox.answered()
+
+    def give_back(self) -> None:
+        """A message taken late was an answer after all, and does not count."""
+        rate = self._sessions.options.packet_rate
+        if self._meter is not None and rate is not None:
+            self._meter.give_back(rate)
 
     def close(self, reason: CloseReason) -> None:
         """End the session for good, after what was sent. Idempotent.
@@ -147,6 +169,8 @@ class Session:
         if transport is not None:
             self._drop_candidate()
             # Before anything is written: the end of a poll may bring the connection's next request.
+            if self.handler is not None:
+                self._sessions.counts.evicted[reason] += 1
             self._end(reason)
             transport.fail()
 
@@ -161,6 +185,7 @@ class Session:
         over_websocket = transport.name == "websocket"
         self._advance(Event.WEBSOCKET_OPENED if over_websocket else Event.POLLING_OPENED)
         self._outbox.transport = transport
+        self._sessions.counts.opened[transport.name, self.revision.number] += 1
         upgrades = () if over_websocket else options.upgrades
         transport.send((open_packet(self.sid, upgrades, options),))
         self._file()
@@ -169,23 +194,31 @@ class Session:
             self._outbox.handler = handler
             handler.opened()
 
-    def received(self, transport: ITransport, packet: Packet) -> None:
+    def received(self, transport: ITransport, packet: Packet) -> float:
         """See :class:`.interfaces.ISession`."""
         handler, main = self.handler, self.transport
         if transport is not main or main is None:
             if transport is self._candidate and main is not None:
                 self._probe(transport, main, packet)
-        elif handler is not None:
-            kind = packet.type
-            if kind is PacketType.MESSAGE:
-                self._heartbeat.alive(self._sessions.wheel.now())
-                handler.message(packet.data)
-            elif kind is PacketType.PING or kind is PacketType.PONG:
-                self._take_beat(kind)
-            elif kind is PacketType.CLOSE:
-                # A poll that is still held gets a noop (Engine.IO protocol, "Close").
-                self._leave(transport, NOOP, CloseReason.TRANSPORT_CLOSE)
-            # OPEN, UPGRADE and NOOP mean nothing here and are ignored, as in the reference.
+            return 0.0
+        if handler is None:
+            return 0.0
+        is_answer: bool | None = False
+        kind = packet.type
+        if kind is PacketType.MESSAGE:
+            self._alive(self._sessions.wheel.now())
+            is_answer = handler.message(packet.data)
+        elif kind is PacketType.PING or kind is PacketType.PONG:
+            is_answer = self._take_beat(kind)
+        elif kind is PacketType.CLOSE:
+            # A poll that is still held gets a noop (Engine.IO protocol, "Close").
+            self._leave(transport, NOOP, CloseReason.TRANSPORT_CLOSE)
+        # OPEN, UPGRADE and NOOP mean nothing here and are ignored, as in the reference.
+        return 0.0 if is_answer else self._count()
+
+    def strained(self, transport: ITransport) -> float:
+        """See :class:`.interfaces.ISession`."""
+        return self._count()
 
     def transport_drained(self, transport: ITransport) -> None:
         """See :class:`.interfaces.ISession`."""
@@ -203,6 +236,7 @@ class Session:
             if self._state is State.UPGRADING:
                 # Not only the poll held when the probe came: every one, until the client says "5".
                 transport.send((NOOP,))
+                self._count()
             else:
                 self._poll_until = now + self._sessions.options.ping_interval_s
                 if self._poll_until < self.due:
@@ -213,7 +247,7 @@ class Session:
         if transport is self.transport:
             now = self._sessions.wheel.now()
             self._heartbeat.answered(now)
-            self._heartbeat.alive(now)
+            self._alive(now)
             self._proved()
 
     def transport_broken(self, transport: ITransport, reason: CloseReason) -> None:
@@ -269,6 +303,25 @@ class Session:
             self._ask(transport)
         elif self._heartbeat.may_ping:
             self._ping(self._sessions.wheel.now())
+            self._file_earlier()
+
+    # How fast the client sends.
+
+    def _count(self) -> float:
+        """The client has sent something; return how long its transport has to leave it alone."""
+        options = self._sessions.options
+        rate = options.packet_rate
+        if rate is None or self.transport is None:
+            return 0.0
+        if self._meter is None:
+            self._meter = Meter()
+        longest_s = min(MAX_PAUSE_S, options.ping_timeout_s / 2)
+        pause_s = self._meter.count(rate, self._sessions.wheel.now(), longest_s)
+        if pause_s == NEVER:
+            self.evict(CloseReason.RATE_LIMIT)
+        elif pause_s:
+            self._sessions.paused()
+        return pause_s
 
     # Writing.
 
@@ -293,18 +346,24 @@ class Session:
 
     # The heartbeat.
 
-    def _take_beat(self, kind: PacketType) -> None:
+    def _take_beat(self, kind: PacketType) -> bool:
+        """Take a ping or pong; return whether it is an answer to ours."""
         # Revision 3: the client pings. Revision 4: it answers.
         if (kind is PacketType.PONG) is not self.revision.server_pings:
             self.close(CloseReason.TRANSPORT_ERROR)
-            return
+            return False
         now = self._sessions.wheel.now()
-        self._heartbeat.alive(now)
+        self._alive(now)
         if kind is PacketType.PING:
             self.send(PONG)
-        else:
-            self._heartbeat.answered(now)
-            self._proved()
+            return False
+        was_asked = self._heartbeat.answered(now)
+        self._proved()
+        return was_asked
+
+    def _alive(self, now: float) -> None:
+        self._heartbeat.alive(now)
+        self._file_earlier()
 
     def _beat(self, now: float) -> None:
         """The time for a ping, or for its answer, has come."""
@@ -374,6 +433,7 @@ class Session:
             self._outbox.mark()
             self._outbox.proved()
             self._outbox.transport, self._candidate = candidate, None
+            self._sessions.counts.upgraded += 1
             self._probe_until = self._poll_until = NEVER
             now = self._sessions.wheel.now()
             self._heartbeat.restart(now)
@@ -388,6 +448,7 @@ class Session:
         if candidate is not None:
             self._candidate = None
             self._probe_until = NEVER
+            self._sessions.counts.not_upgraded += 1
             self._advance(Event.PROBE_FAILED)
             candidate.close()
 
@@ -407,6 +468,7 @@ class Session:
         handler = self.handler
         self._forget()
         if handler is not None:
+            self._sessions.ended(reason)
             handler.closed(reason)
 
     def _forget(self) -> None:
@@ -418,6 +480,7 @@ class Session:
     def _tell_handler(self, reason: CloseReason) -> None:
         handler, self._outbox.handler = self._outbox.handler, None
         if handler is not None:
+            self._sessions.ended(reason)
             handler.closed(reason)
 
     @property
@@ -426,6 +489,11 @@ class Session:
 
     def _advance(self, event: Event) -> None:
         self._state = advance(self._state, event)
+
+    def _file_earlier(self) -> None:
+        """The heartbeat's deadline has moved, perhaps to before what the session was filed for."""
+        if self._heartbeat.at < self.due:
+            self._file()
 
     def _file(self) -> None:
         self.due = min(

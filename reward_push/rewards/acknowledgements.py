@@ -42,6 +42,7 @@ class Acknowledgements:
         socket.client.session.proved_through(live)
         device = socket.user.device.number
         if not live.once:
+            self._delivery.counts.acked += 1
             self._receipts.acked(live.message_id, device, self._now_ms())
             return
         # The store judges who was first; it has to know before who had the message at all.
@@ -52,6 +53,7 @@ class Acknowledgements:
 
     def _taken(self, ended: Ended | None, winner: int) -> None:
         if ended is not None:
+            self._delivery.counts.acked += 1
             self._news.ended([ended], but=winner)
 
     def _not_taken(self, failure: Any, message_id: str) -> None:

@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from ..engineio.interfaces import ITracker
 from ..socketio.interfaces import IBroadcaster
+from .counts import DeliveryCounts
 from .instants import to_rfc3339
 from .interfaces import IDelivery, IMessageStore, Reason, TakenBack
 from .member import Member
@@ -50,6 +51,7 @@ class LiveMessage:
     """A message that is being delivered: its event, and who notes how far it comes."""
 
     __slots__ = (
+        "_counts",
         "_now_ms",
         "_receipts",
         "ack_id",
@@ -66,6 +68,7 @@ class LiveMessage:
         message: Message,
         broadcaster: IBroadcaster,
         receipts: ReceiptBuffer,
+        counts: DeliveryCounts,
         now_ms: Callable[[], int],
     ) -> None:
         self.message_id = message.id
@@ -74,6 +77,7 @@ class LiveMessage:
         self.once = message.once
         self.has_end = message.expires_at_ms is not None
         self._receipts = receipts
+        self._counts = counts
         self._now_ms = now_ms
         self.event: Any = broadcaster.late(
             message.namespace,
@@ -90,12 +94,14 @@ class LiveMessage:
         """See :class:`..engineio.interfaces.ITracker`."""
         member = member_in(handler, self.namespace)
         if member is not None:
+            self._counts.sent += 1
             self._receipts.sent(self.message_id, member.device.number, self._now_ms())
 
     def delivered(self, handler: Any) -> None:
         """See :class:`..engineio.interfaces.ITracker`."""
         member = member_in(handler, self.namespace)
         if member is not None:
+            self._counts.delivered += 1
             self._receipts.delivered(self.message_id, member.device.number, self._now_ms())
 
 
@@ -139,6 +145,7 @@ class Delivery:
         self._store = store
         self._receipts = receipts
         self._now_ms = now_ms
+        self.counts = DeliveryCounts()
         self._by_id: OrderedDict[str, LiveMessage] = OrderedDict()
         self._by_ack: dict[int, LiveMessage] = {}
         self._sockets: dict[int, dict[Any, None]] = {}
@@ -184,7 +191,9 @@ class Delivery:
     def _live(self, message: Message) -> LiveMessage:
         live = self._by_id.get(message.id)
         if live is None:
-            live = LiveMessage(message, self._broadcaster, self._receipts, self._now_ms)
+            live = LiveMessage(
+                message, self._broadcaster, self._receipts, self.counts, self._now_ms
+            )
             self._by_id[message.id] = live
             self._by_ack[live.ack_id] = live
             if len(self._by_id) > MAX_KNOWN:
@@ -244,10 +253,12 @@ class Delivery:
                             taken_back.message_id, taken_back.namespace, taken_back.reason
                         )
                     socket.send(unit)
+                    self.counts.revoked[taken_back.reason] += 1
 
     def retell(self, message_id: str, reason: Reason, socket: Any) -> None:
         """Write a revoke that one socket's device has missed."""
         socket.client.session.send(self._revocation(message_id, socket.namespace.name, reason))
+        self.counts.revoked[reason] += 1
 
     def _revocation(self, message_id: str, namespace: str, reason: Reason) -> Any:
         body = {"id": message_id, "reason": str(reason)}

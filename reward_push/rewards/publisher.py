@@ -1,6 +1,6 @@
 """Publishing: read, keep, deliver, in that order, and in the order the messages came."""
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -41,6 +41,9 @@ class Accepted:
 
 Outcome = Accepted | Refused
 """What became of one posted message."""
+
+LIVE, SCHEDULED, REPEATED = "live", "scheduled", "repeated"
+"""Words for what became of messages that were accepted, beside the codes of refusals."""
 
 
 class _Known(NamedTuple):
@@ -93,6 +96,9 @@ class Publisher:
         self._flush = flush or (lambda: None)
         self._line: deque[_Turn] = deque()
         self._sent: OrderedDict[str, int] = OrderedDict()
+        self.outcomes: Counter[str] = Counter()
+        """Messages posted since the start: :data:`LIVE`, :data:`SCHEDULED`, :data:`REPEATED`, or the code of a
+        refusal; ``unavailable`` where the store was."""
 
     def publish(
         self, bodies: Sequence[object], allowed: Collection[str] | None = None
@@ -108,7 +114,9 @@ class Publisher:
         read = [self._read(body, allowed, now_ms) for body in bodies]
         records = [each for each in read if isinstance(each, MessageRecord)]
         if not records:
-            return succeed([each for each in read if isinstance(each, Refused)])
+            refused: list[Outcome] = [each for each in read if isinstance(each, Refused)]
+            self.outcomes.update(map(_word, refused))
+            return succeed(refused)
         turn = _Turn(read, Deferred())
         self._line.append(turn)
         self._ask(records).addBoth(self._answered, turn)
@@ -184,8 +192,10 @@ class Publisher:
                 self._told(superseded)
         self._line.popleft()
         if isinstance(known, Failure):
+            self.outcomes[ErrorCode.UNAVAILABLE] += len(turn.read)
             turn.answer.errback(known)
         else:
+            self.outcomes.update(map(_word, outcomes))
             turn.answer.callback(outcomes)
 
     def _late(self, posted: MessageRecord, earlier: Mapping[str, Any]) -> Outcome:
@@ -272,6 +282,14 @@ class Publisher:
             self._news.ended(ended)
         except Exception:
             self._log.failure("messages were not revoked")
+
+
+def _word(outcome: Outcome) -> str:
+    if isinstance(outcome, Refused):
+        return outcome.code
+    if not outcome.fresh:
+        return REPEATED
+    return SCHEDULED if outcome.record.state is State.SCHEDULED else LIVE
 
 
 def no_message(message_id: str) -> Refused:

@@ -71,6 +71,8 @@ class ReceiptBuffer:
         """Whether an attempt has failed and the time for the next has not come."""
         self._reason: str | None = None
         """Why the last attempt failed."""
+        self.committed = 0
+        """Receipts that the store has taken since the start."""
         self.dropped = 0
         """Receipts given up since the start."""
 
@@ -225,6 +227,7 @@ class ReceiptBuffer:
             self._reason = result.getErrorMessage()
         else:
             self._reason = None
+            self.committed += batch.size
         self._set_mark()
         if self._size >= self._look_at:
             self._shed()

@@ -7,9 +7,11 @@ import math
 import re
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 import attrs
+
+from ..rate import Rate
 
 _DECIMAL = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?|\.[0-9]{1,15}", re.ASCII)
 _INTEGER = re.compile(r"[0-9]{1,15}", re.ASCII)
@@ -26,13 +28,6 @@ MAX_ITEMS = 100
 
 Check = Callable[[Any], Any]
 """Returns the value as it is used, or raises ``ValueError`` with the rule."""
-
-
-class Rate(NamedTuple):
-    """So many a second on average, and so many at once."""
-
-    per_second: float
-    burst: float
 
 
 @attrs.frozen

@@ -5,11 +5,13 @@ import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..access.limits import GuardLimits
 from ..engineio.options import EngineOptions
 from .checks import check
 from .model import ClusterSettings, HttpSettings, Settings, StoreSettings
 from .sources import Given, gather, secret_of_file
-from .table import SETTINGS, Setting
+from .table import FILES, SETTINGS, Setting
+from .tokens import tokens
 
 MIN_PAYLOAD_BYTES = 1 << 16
 """A POST may carry this much in several packets: older clients put all waiting acks into one."""
@@ -30,13 +32,27 @@ def load(options: Mapping[str, str | Sequence[str]], environ: Mapping[str, str])
         SettingsError: a name is unknown, a value is of a wrong type or out of range, two do not fit
             together, a file cannot be read, or this version does not support what is asked for.
     """
+    return _settings(read(options, environ)[0])
+
+
+def read(
+    options: Mapping[str, str | Sequence[str]], environ: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the value of every setting by its name, and of those that were given where that was.
+
+    Raises as :func:`load` does, but for what only shows when the settings are put to use.
+    """
     by_name: dict[str, list[Given]] = {}
     for source in gather(options, environ):
         for given in source:
             by_name.setdefault(given.name, []).append(given)
     values = {setting.name: _value(setting, by_name) for setting in SETTINGS}
     check(values)
-    return _settings(values)
+    origins = {
+        (FILES[name].name if name in FILES else name): given[0].origin
+        for name, given in by_name.items()
+    }
+    return values, origins
 
 
 def _value(setting: Setting, by_name: Mapping[str, Sequence[Given]]) -> Any:
@@ -57,8 +73,6 @@ def _value_of_file(setting: Setting, given: Given, *, in_plain: bool) -> Any:
     """Return the secret in the file that ``given`` names."""
     if in_plain:
         raise given.error(f"must not be given together with {setting.name}")
-    if not setting.supported:
-        raise given.error("not supported by this version")
     secret = secret_of_file(given)
     try:
         return setting.kind.of_text(secret)
@@ -73,10 +87,12 @@ def _settings(values: Mapping[str, Any]) -> Settings:
     return Settings(
         node_id=values["node_id"] or _random_id(),
         listen=values["listen"],
+        internal_listen=values["internal_listen"] or (),
         path=values["path"],
         namespaces=values["namespaces"],
         connect_timeout_s=values["connect_timeout"],
         cors_origins=values["cors_origins"],
+        trusted_proxies=values["trusted_proxies"],
         engine=EngineOptions(
             ping_interval_s=values["ping_interval"],
             ping_timeout_s=values["ping_timeout"],
@@ -87,6 +103,16 @@ def _settings(values: Mapping[str, Any]) -> Settings:
             slow_timeout_s=values["slow_timeout"],
             transports=values["transports"],
             allow_eio3=values["allow_eio3"],
+            packet_rate=values["event_rate_per_socket"],
+        ),
+        guard=GuardLimits(
+            connections=values["max_connections"],
+            connections_per_address=values["max_connections_per_ip"],
+            connections_per_key=values["max_connections_per_key"],
+            connect_rate_per_address=values["connect_rate_per_ip"],
+            auth_failures_per_address=values["auth_failures_per_ip"],
+            ban_s=values["ban"],
+            api_rate_per_key=values["api_rate_per_key"],
         ),
         http=HttpSettings(
             idle_timeout_s=values["idle_timeout"],
@@ -99,6 +125,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         cluster=_cluster(values),
         workers=values["workers"],
         backend_key=values["backend_key"],
+        tokens=tokens(values),
         log_format=values["log_format"],
     )
 

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import attrs
 
+from ..access.limits import GuardLimits
+from ..access.token_keys import Algorithm, TokenKeys
 from ..engineio.options import EngineOptions
 
 
@@ -65,6 +67,20 @@ class ClusterSettings:
 
 
 @attrs.frozen
+class TokenSettings:
+    """Signed tokens beside API keys."""
+
+    keys: TokenKeys
+    """What they may be signed with."""
+    jwks_path: str | None
+    """The file that the keys come from, to be read again when it changes; ``None``: they never change."""
+    algorithm: Algorithm | None
+    """The one configured; ``None``: by the key's kind."""
+    leeway_s: float
+    """How far the clock of who makes tokens may be off."""
+
+
+@attrs.frozen
 class Settings:
     """Everything a node is told."""
 
@@ -72,6 +88,8 @@ class Settings:
     """1 to 32 of ``A-Z a-z 0-9 . _ -``."""
     listen: tuple[str, ...]
     """Twisted endpoint strings, at least one."""
+    internal_listen: tuple[str, ...]
+    """The same for backends and operators; empty: they are served where clients are."""
     path: str
     """Where Engine.IO is served; without a trailing slash."""
     namespaces: tuple[str, ...]
@@ -80,7 +98,10 @@ class Settings:
     """How long a client may stay without a namespace; 0: for ever."""
     cors_origins: tuple[str, ...]
     """Origins in lower case, or the single entry ``*``: every one."""
+    trusted_proxies: tuple[str, ...]
+    """Addresses and networks of proxies, and ``loopback``."""
     engine: EngineOptions
+    guard: GuardLimits
     http: HttpSettings
     store: StoreSettings
     cluster: ClusterSettings | None
@@ -89,4 +110,6 @@ class Settings:
     """Processes that share ``listen``."""
     backend_key: str | None = attrs.field(repr=False)
     """A backend key with every right."""
+    tokens: TokenSettings | None
+    """``None``: API keys only."""
     log_format: LogFormat

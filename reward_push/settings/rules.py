@@ -1,7 +1,9 @@
 """What a single text must look like: each function returns it as it is used or raises ``ValueError``."""
 
 import re
+from ipaddress import ip_network
 
+from ..access.addresses import LOOPBACK
 from ..cluster.address import RedisAddress
 
 _NODE_ID = re.compile(r"[A-Za-z0-9._-]{1,32}", re.ASCII)
@@ -93,6 +95,18 @@ def origins(values: tuple[str, ...]) -> tuple[str, ...]:
     if ANY_ORIGIN in values and len(values) > 1:
         raise ValueError("must be * alone or origins without *")
     return values
+
+
+def proxy(value: str) -> str:
+    """A proxy: its address, a network of them, or the word for this machine."""
+    if value == LOOPBACK:
+        return value
+    try:
+        return str(ip_network(value))
+    except ValueError:
+        raise ValueError(
+            f"must be addresses, networks such as 10.0.0.0/8 (without bits below the mask), or {LOOPBACK}"
+        ) from None
 
 
 def key(value: str) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import attrs
 
+from ..access.token_keys import Algorithm
 from . import kinds, rules
 from .kinds import Kind
 from .model import LogFormat
@@ -48,11 +49,11 @@ _TEXT = kinds.text(rules.not_empty)
 _ENDPOINTS = kinds.texts(
     rules.endpoint, rules.at_least_one, lone=True, unit="endpoint strings, comma-separated"
 )
-_ADDRESSES = kinds.texts(rules.not_empty, tuple)
+_PROXIES = kinds.texts(rules.proxy, tuple, lone=True)
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("listen", _ENDPOINTS, "tcp:8080", "where clients connect: tcp:, ssl:, unix:, systemd:, haproxy:tcp:; may be given several times"),
-    _later("internal_listen", _TEXT, None, "where /v1, /metrics and /console are served instead of listen"),
+    Setting("internal_listen", _ENDPOINTS, None, "where /v1, /metrics and /console are served instead of listen; /metrics needs no key there"),
     Setting("path", kinds.text(rules.engine_path), "/websockets", "Engine.IO path, with and without the trailing slash"),
     Setting("node_id", kinds.text(rules.node_id), None, "name of this node in logs, /healthcheck and X-Node-Id", "random, 6 characters"),
     Setting("namespaces", kinds.texts(rules.namespace, rules.with_root), "/dropcodes,/donations,/notifications", "Socket.IO namespaces served beside /"),
@@ -65,7 +66,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("max_http_buffer_size", kinds.size(), "1024", "largest single packet accepted from a client"),
     Setting("cors_origins", kinds.texts(rules.origin, rules.origins, lone=True), "*", "origins allowed, or * for all; checked on WebSocket too"),
     Setting("idle_timeout", kinds.seconds(), "120", "the load balancer's idle timeout; must be more than ping_interval + 10 s"),
-    _later("trusted_proxies", _ADDRESSES, "loopback", "who may set X-Forwarded-For"),
+    Setting("trusted_proxies", _PROXIES, "loopback", "addresses and networks that may set X-Forwarded-For, or loopback"),
     Setting("redis_url", kinds.text(rules.redis_url), None, "the Redis that nodes share: redis://, rediss:// (TLS) or redis+sentinel://", secret=True),
     Setting("redis_prefix", kinds.text(rules.redis_prefix), "rp:", "first part of every Redis key"),
     Setting("cluster_listen", kinds.text(rules.endpoint), "tcp:0", "where other nodes connect"),
@@ -73,26 +74,26 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("cluster_secret", kinds.text(rules.key), None, "the secret that nodes share", "derived from redis_url's password, or kept in Redis", secret=True),
     Setting("store", _TEXT, "reward-push.sqlite3", "file of the embedded store, or :memory: for none; not used with redis_url"),
     Setting("retention", kinds.seconds(), "86400", "how long ended messages, receipts and ids are kept"),
-    _later("max_connections", kinds.count(), "100000", "connections of this node", 0),
-    _later("max_connections_per_ip", kinds.count(), "100", "connections of one address", 0),
-    _later("max_connections_per_key", kinds.count(), "20", "connections of one key", 0),
-    _later("connect_rate_per_ip", kinds.rate(), "20/40", "handshakes of one address", None),
-    _later("event_rate_per_socket", kinds.rate(), "20/50", "packets from one client", None),
-    _later("api_rate_per_key", kinds.rate(), "0", "API calls of one key", None),
+    Setting("max_connections", kinds.count(), "100000", "connections of this node"),
+    Setting("max_connections_per_ip", kinds.count(), "100", "connections of one address, in IPv6 of a /64"),
+    Setting("max_connections_per_key", kinds.count(), "20", "connections of one key; a gateway key has no limit"),
+    Setting("connect_rate_per_ip", kinds.rate(), "20/40", "handshakes of one address"),
+    Setting("event_rate_per_socket", kinds.rate(), "20/50", "packets from one client; answers to ours do not count"),
+    Setting("api_rate_per_key", kinds.rate(), "0", "API calls of one key"),
     Setting("max_api_body", kinds.size(), "1MiB", "largest body of an API call; a batch may have 16 times as much"),
     Setting("max_queue_bytes", kinds.size(), "1MiB", "a client is slow when more than this waits for it"),
     Setting("slow_timeout", kinds.seconds(), "10", "how long a slow client may take nothing before it is closed"),
     Setting("header_timeout", kinds.seconds(), "10", "total time for the head of a request"),
     Setting("body_timeout", kinds.seconds(), "20", "total time for the body of a request"),
-    _later("auth_failures_per_ip", kinds.rate(), "10/30", "failed keys before an address is banned", None),
-    _later("ban", kinds.seconds(), "60", "how long a banned address is refused", 0.0),
+    Setting("auth_failures_per_ip", kinds.rate(), "10/30", "wrong keys of one address before it is banned"),
+    Setting("ban", kinds.seconds(), "60", "how long a banned address is refused"),
     Setting("drain", kinds.seconds(), "20", "time to move clients to other nodes at a stop; without redis_url there are none"),
     Setting("backend_key", kinds.text(rules.key), None, "a backend key with every right; with it no demo keys are made", secret=True),
-    _later("jwt_secret", _TEXT, None, "accept signed tokens: shared secret", secret=True),
-    _later("jwt_public_key", _TEXT, None, "accept signed tokens: public key"),
-    _later("jwt_jwks", _TEXT, None, "accept signed tokens: key set"),
-    _later("jwt_algorithm", _TEXT, None, "accept signed tokens: algorithm"),
-    _later("jwt_leeway", kinds.seconds(), "5", "accept signed tokens: clock difference allowed"),
+    Setting("jwt_secret", _TEXT, None, "accept signed tokens (JWT) beside keys: the secret shared with who makes them, at least 32 bytes", secret=True),
+    Setting("jwt_public_key", _TEXT, None, "the same: the public key of who makes them, in PEM form, or a file with it"),
+    Setting("jwt_jwks", _TEXT, None, "the same: a file with the public keys of who makes them (JWK Set), read again when it changes"),
+    Setting("jwt_algorithm", kinds.choice(Algorithm), None, "the one algorithm of signed tokens", "by the key's kind: HS256, RS256, ES256 to ES512, EdDSA"),
+    Setting("jwt_leeway", kinds.seconds(), "5", "how far the clock of who makes tokens may be off"),
     Setting("workers", kinds.count(1), "1", "processes sharing listen; more than one needs redis_url"),
     Setting("emitter_compat", kinds.boolean(), "false", "pass events of Socket.IO's Redis emitters on to clients; needs redis_url"),
     _later("admin_ui", kinds.boolean(), "false", "serve Socket.IO's admin UI", False),

@@ -69,6 +69,11 @@ class Client:
         self._waiting: list[Packet] | None = None
         self._over = False
 
+    @property
+    def ended(self) -> bool:
+        """Whether the connection is over."""
+        return self._over
+
     # What the session tells (ISessionHandler) and time brings (ITimed).
 
     def opened(self) -> None:
@@ -78,25 +83,25 @@ class Client:
         if self._dialect.joins_root:
             self._join("/", {}, unasked=True)
 
-    def message(self, data: str | bytes) -> None:
+    def message(self, data: str | bytes) -> bool:
         """See :class:`..engineio.interfaces.ISessionHandler`."""
         try:
             packet = self._decoder.add(data)
         except DecodeError:
             # The Socket.IO reference ends the whole connection, too.
             self.session.close(CloseReason.PARSE_ERROR)
-            return
+            return False
         if packet is None:
-            return
+            return False
         if not self._deciding:
-            self._take(packet)
-            return
+            return self._take(packet)
         if self._waiting is None:
             self._waiting = []
         if len(self._waiting) < MAX_WAITING:
             self._waiting.append(packet)
         else:
             self.session.close(CloseReason.FORCED_CLOSE)
+        return False
 
     def closed(self, reason: CloseReason) -> None:
         """See :class:`..engineio.interfaces.ISessionHandler`."""
@@ -128,11 +133,12 @@ class Client:
 
     # Packets.
 
-    def _take(self, packet: Packet) -> None:
+    def _take(self, packet: Packet) -> bool:
+        """Do what ``packet`` says; return whether it answers something that was sent to the client."""
         if packet.type is PacketType.CONNECT:
             name, auth = self._dialect.parse_connect(packet)
             self._join(name, auth)
-            return
+            return False
         socket = self.sockets.get(packet.namespace)
         if socket is None:
             if not self._dialect.forgiving:
@@ -142,10 +148,11 @@ class Client:
         elif packet.type is PacketType.EVENT:
             socket.received_event(packet.data, packet.id)
         elif packet.type is PacketType.ACK:
-            socket.received_ack(packet.id, packet.data)
+            return socket.received_ack(packet.id, packet.data)
         else:
             # A client has no business refusing the server.
             self.session.close(CloseReason.FORCED_CLOSE)
+        return False
 
     def _send(self, packet: Packet) -> None:
         self.session.send(message(*encode(packet)))
@@ -161,6 +168,7 @@ class Client:
             else:
                 self.session.close(CloseReason.FORCED_CLOSE)
         elif namespace is None:
+            self._server.unknown_namespaces += 1
             self._send(self._dialect.refused(name, INVALID_NAMESPACE))
         else:
             self._deciding = True
@@ -195,7 +203,9 @@ class Client:
         """Take what has waited, up to the next packet whose namespace has to decide in turn."""
         self._deciding = False
         while self._waiting and not (self._deciding or self._over):
-            self._take(self._waiting.pop(0))
+            if self._take(self._waiting.pop(0)):
+                # It was counted when it came.
+                self.session.give_back()
         if not self._waiting:
             self._waiting = None
 

@@ -49,6 +49,8 @@ class Server:
         self.new_decoder = new_decoder
         self.broadcaster = Broadcaster(call_soon)
         self.namespaces: dict[str, Namespace] = {}
+        self.unknown_namespaces = 0
+        """How often a client asked for a namespace that there is not."""
         self._ack_ids = count()
 
     def namespace(self, name: str) -> Namespace:

@@ -181,10 +181,17 @@ class Socket:
         except Exception:
             self._log.failure("handler of {event!r} failed", event=args[0])
 
-    def received_ack(self, ack_id: int | None, args: list[Any]) -> None:
-        """Settle the call that waits for it, or hand it to the namespace's ``acked`` hook."""
-        if ack_id is not None and (self._acks is None or not self._acks.settle(ack_id, args)):
-            self.namespace.take_ack(self, ack_id, args)
+    def received_ack(self, ack_id: int | None, args: list[Any]) -> bool:
+        """Settle the call that waits for it, or hand it to the namespace's ``acked`` hook.
+
+        Returns whether the client had anything left to acknowledge.
+        """
+        if ack_id is None:
+            return False
+        if self._acks is not None and self._acks.settle(ack_id, args):
+            return True
+        self.namespace.take_ack(self, ack_id, args)
+        return self.client.session.answered()
 
     def closed(self) -> None:
         """The socket has left its namespace."""

@@ -44,9 +44,9 @@ class Origins:
 
 
 def origin_of(request_headers: Headers) -> bytes | None:
-    """Return the ``Origin`` header, if there is one."""
+    """Return the ``Origin`` header, if there is one; several make one that is not legal."""
     values = request_headers.getRawHeaders(b"Origin")
-    return values[0] if values else None
+    return b", ".join(values) if values else None
 
 
 def is_legal(origin: bytes) -> bool:

@@ -6,8 +6,11 @@ from hashlib import sha1
 
 from twisted.web.http_headers import Headers
 
+from .protection import PROTECTION
+
 VERSION = b"13"
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_NOT_IN_A_101 = frozenset((b"Connection", b"Upgrade", *PROTECTION))
 _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
 
@@ -40,7 +43,7 @@ def refusal(method: bytes, version: bytes, headers: Headers) -> str | None:
 def answer(request_headers: Headers, answer_headers: Headers) -> bytes:
     """Return the head of the 101 to a request without a :func:`refusal`.
 
-    It carries ``answer_headers`` too. No sub-protocol and no extension is taken up.
+    It carries ``answer_headers`` too, without those that are about content: it has none. No sub-protocol and no extension is taken up.
     """
     key = request_headers.getRawHeaders(b"Sec-WebSocket-Key", [b""])[0]
     accept = b64encode(sha1(key + _MAGIC, usedforsecurity=False).digest())
@@ -51,7 +54,7 @@ def answer(request_headers: Headers, answer_headers: Headers) -> bytes:
         b"Sec-WebSocket-Accept: " + accept,
     ]
     for name, values in answer_headers.getAllRawHeaders():
-        if name not in (b"Connection", b"Upgrade"):
+        if name not in _NOT_IN_A_101:
             lines += [name + b": " + value for value in values]
     return b"\r\n".join(lines) + b"\r\n\r\n"
 

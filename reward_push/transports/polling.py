@@ -6,7 +6,8 @@ session polls; between two GETs it is simply not writable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from math import inf
 
 from twisted.python.failure import Failure
 from twisted.web.server import NOT_DONE_YET
@@ -14,8 +15,9 @@ from zope.interface import implementer
 
 from ..engineio import jsonp
 from ..engineio.errors import CloseReason, DecodeError, EncodeError, Refusal
-from ..engineio.interfaces import ISession, ITransport
+from ..engineio.interfaces import ISession, ITimed, ITransport, IWheel
 from ..engineio.outgoing import Outgoing
+from ..engineio.packet import Packet
 from ..engineio.revision import Revision
 from .interfaces import IUpload
 from .refusals import refuse
@@ -26,16 +28,19 @@ from .request import EdgeRequest
 class PollingTransport:
     """The polling end of one session. ``jsonp`` is the callback index of a JSONP client, else ``None``."""
 
-    __slots__ = ("_held", "_incoming", "_jsonp", "_max_packet_bytes", "_session")
+    __slots__ = ("_held", "_incoming", "_jsonp", "_max_packet_bytes", "_session", "_wheel")
 
     name = "polling"
 
-    def __init__(self, session: ISession, jsonp: str | None, max_packet_bytes: int) -> None:
+    def __init__(
+        self, session: ISession, jsonp: str | None, max_packet_bytes: int, wheel: IWheel
+    ) -> None:
         self._session = session
         self._max_packet_bytes = max_packet_bytes
         self._jsonp = jsonp
+        self._wheel = wheel
         self._held: EdgeRequest | None = None
-        self._incoming: IncomingPost | None = None
+        self._incoming: IncomingPost | SlowPost | None = None
 
     @property
     def writable(self) -> bool:
@@ -68,13 +73,13 @@ class PollingTransport:
         self._overlap()
         return None
 
-    def received(self, post: IncomingPost) -> None:
-        """The body of ``post`` is whole: :meth:`post` is next, unless the request is refused."""
+    def received(self, post: IncomingPost | SlowPost) -> None:
+        """``post`` is whole, or dealt with."""
         if self._incoming is post:
             self._incoming = None
 
-    def lost(self, post: IncomingPost) -> None:
-        """The body of ``post`` will never be whole, so packets are missing: the session is over.
+    def lost(self, post: IncomingPost | SlowPost) -> None:
+        """``post`` will never be whole, or is given up, so packets are missing: the session is over.
 
         A poll that is held is failed, so that the client, if it is still there, comes back.
         """
@@ -83,7 +88,7 @@ class PollingTransport:
             self.fail()
             self._session.transport_lost(self)
 
-    def post(self, request: EdgeRequest) -> bytes:
+    def post(self, request: EdgeRequest) -> bytes | int:
         """Take the packets of a body; they are processed before the answer is written."""
         if self._incoming is not None:
             self._overlap()
@@ -94,10 +99,25 @@ class PollingTransport:
         try:
             if self._jsonp is not None:
                 body, content_type = jsonp.unwrap(body), None
-            for packet in self._session.revision.decode_payload(body, content_type):
+            packets = self._session.revision.decode_payload(body, content_type)
+        except DecodeError:
+            return self._break(request, 400, CloseReason.PARSE_ERROR)
+        answer = self.take(packets, request)
+        if isinstance(answer, bytes):
+            return answer
+        self._incoming = SlowPost(self, request, packets, self._wheel, answer)
+        return NOT_DONE_YET
+
+    def take(self, packets: Iterator[Packet], request: EdgeRequest) -> bytes | float:
+        """Give the session what is left of a POST; return its answer, or how long the rest has to wait."""
+        try:
+            for packet in packets:
                 if is_larger(packet.data, self._max_packet_bytes):
                     return self._break(request, 413, CloseReason.TRANSPORT_ERROR)
-                self._session.received(self, packet)
+                if pause_s := self._session.received(self, packet):
+                    if pause_s == inf:
+                        return refuse(request, Refusal.SESSION_UNKNOWN)
+                    return pause_s
         except DecodeError:
             return self._break(request, 400, CloseReason.PARSE_ERROR)
         request.setHeader(b"content-type", b"text/html")
@@ -181,6 +201,54 @@ class IncomingPost:
 
     def lost(self) -> None:
         """See :class:`.interfaces.IUpload`."""
+        self._transport.lost(self)
+
+
+@implementer(ITimed)
+class SlowPost:
+    """A POST with more packets than its client may send at once: the rest of it waits.
+
+    The client gets its answer when all are taken, and may not POST before.
+    """
+
+    __slots__ = ("_packets", "_request", "_transport", "_wheel", "bucket", "due")
+
+    def __init__(
+        self,
+        transport: PollingTransport,
+        request: EdgeRequest,
+        packets: Iterator[Packet],
+        wheel: IWheel,
+        pause_s: float,
+    ) -> None:
+        self.bucket = 0
+        self.due = wheel.now() + pause_s
+        self._transport = transport
+        self._request = request
+        self._packets = packets
+        self._wheel = wheel
+        wheel.file(self)
+        request.notifyFinish().addErrback(self._gone)
+
+    def expire(self, now: float) -> None:
+        """See :class:`..engineio.interfaces.ITimed`."""
+        answer = self._transport.take(self._packets, self._request)
+        if isinstance(answer, bytes):
+            self._transport.received(self)
+            self._request.setHeader(b"content-length", b"%d" % len(answer))
+            self._request.write(answer)
+            self._request.finish()
+        else:
+            self.due = now + answer
+            self._wheel.file(self)
+
+    def drop(self) -> None:
+        """Another POST has come: this one loses its connection."""
+        self._wheel.discard(self)
+        self._request.channel.forceAbortClient()
+
+    def _gone(self, _: Failure) -> None:
+        self._wheel.discard(self)
         self._transport.lost(self)
 
 

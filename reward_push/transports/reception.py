@@ -46,8 +46,8 @@ def limits_for(packet: int) -> Limits:
 class FrameReader(WebSocketServerProtocol):  # type: ignore[misc]
     """Parses frames and hands over whole messages, pings and close frames.
 
-    For subclasses: ``message``, ``_onPing`` and ``_fail_connection`` (after which nothing more is
-    parsed), and Autobahn's ``onCloseFrame``, ``sendCloseFrame`` and ``dropConnection``.
+    For subclasses: ``message``, ``_onPing``, ``_strained`` and ``_fail_connection`` (after which nothing
+    more is parsed), and Autobahn's ``onCloseFrame``, ``sendCloseFrame`` and ``dropConnection``.
     """
 
     class factory:  # noqa: N801
@@ -73,9 +73,12 @@ class FrameReader(WebSocketServerProtocol):  # type: ignore[misc]
     closeHandshakeTimeoutCall = None
     _perMessageCompress = None
 
+    reading = True
+    """Whether what comes in is parsed; while it is not, it is kept."""
+
     data = b""
     inside_message = False
-    current_frame = None
+    current_frame: Any = None
     current_frame_masker = None
 
     limits: Limits
@@ -103,11 +106,18 @@ class FrameReader(WebSocketServerProtocol):  # type: ignore[misc]
             self._parse(data[start : start + _SLICE])
 
     def _parse(self, data: bytes) -> None:
+        if not self.reading:
+            self.data += data
+            return
         if self.data or self.current_frame is not None or self.inside_message:
             self.data += data
         else:
             # Between two messages: heartbeats, acks and most events need no state to be parsed.
-            while self.state == self.STATE_OPEN and (small := parse_small(data, self.limits.small)):
+            while (
+                self.reading
+                and self.state == self.STATE_OPEN
+                and (small := parse_small(data, self.limits.small))
+            ):
                 data = data[small.end :]
                 self.message(small.payload, small.is_binary)
             self.data = data
@@ -115,6 +125,17 @@ class FrameReader(WebSocketServerProtocol):  # type: ignore[misc]
             self.data = b""
         elif self.data:
             self.consumeData()
+
+    def processData(self) -> bool:
+        """Parse one step; return whether there may be another."""
+        return self.reading and bool(super().processData())
+
+    def read_on(self) -> None:
+        """Parse what has been kept since :attr:`reading` was off."""
+        self.reading = True
+        kept, self.data = self.data, b""
+        if kept:
+            self.dataReceived(kept)
 
     def too_big(self) -> None:
         """The message is larger than allowed."""
@@ -151,7 +172,8 @@ class FrameReader(WebSocketServerProtocol):  # type: ignore[misc]
             self._message = bytearray(self._message + payload)
 
     def _onMessageFrameEnd(self) -> None:
-        pass
+        if not self.current_frame.fin:
+            self._strained()
 
     def _onMessageEnd(self) -> None:
         message, self._message = bytes(self._message), b""
@@ -165,4 +187,7 @@ class FrameReader(WebSocketServerProtocol):  # type: ignore[misc]
         return go_on
 
     def _onPong(self, payload: bytes) -> None:
-        pass
+        self._strained()
+
+    def _strained(self) -> None:
+        """Something has come that is no message: a fragment, a ping, a pong that nobody asked for."""

@@ -1,7 +1,13 @@
 """Refused Engine.IO requests as HTTP answers: the one place where a code becomes a status."""
 
+from math import ceil
+
+from ..access.interfaces import Reason, TurnedAway
 from ..engineio.errors import Refusal
 from .request import EdgeRequest
+
+_TURNED_AWAY = Refusal.FORBIDDEN.code
+"""The reference's code for a handshake that a hook of the server has refused, with the hook's text."""
 
 
 def refuse(request: EdgeRequest, refusal: Refusal) -> bytes:
@@ -9,9 +15,26 @@ def refuse(request: EdgeRequest, refusal: Refusal) -> bytes:
 
     The code is a JSON number (Engine.IO reference; a string confuses clients).
     """
-    request.setResponseCode(refusal.status)
+    return _answer(request, refusal.status, refusal.code, refusal.message)
+
+
+def turn_away(request: EdgeRequest, turned_away: TurnedAway) -> bytes:
+    """Set status and headers for a handshake that may come again later, and return the body.
+
+    The text is the same for all reasons of one status. Stock clients look at the status alone, and come
+    again by themselves.
+    """
+    wait_s = max(1, ceil(turned_away.retry_after_s))
+    request.setHeader(b"retry-after", b"%d" % wait_s)
+    if turned_away.reason is Reason.NODE_FULL:
+        return _answer(request, 503, _TURNED_AWAY, "Service unavailable")
+    return _answer(request, 429, _TURNED_AWAY, "Too many requests")
+
+
+def _answer(request: EdgeRequest, status: int, code: int, message: str) -> bytes:
+    request.setResponseCode(status)
     request.setHeader(b"content-type", b"application/json")
     request.setHeader(b"cache-control", b"no-store")
-    body = b'{"code":%d,"message":"%s"}' % (refusal.code, refusal.message.encode())
+    body = b'{"code":%d,"message":"%s"}' % (code, message.encode())
     request.setHeader(b"content-length", b"%d" % len(body))
     return body

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -11,6 +11,7 @@ from twisted.web.error import UnsupportedMethod
 from twisted.web.http import datetimeToString
 from twisted.web.server import NOT_DONE_YET, Request
 
+from ..access.key_text import without_secrets
 from .errors import error_body, reason_phrase
 
 if TYPE_CHECKING:
@@ -101,9 +102,15 @@ class EdgeRequest(Request):
         return reason
 
     def shown_path(self) -> str:
-        """Return the path for a log line: no query, which may hold a key, and nothing unprintable."""
+        """Return the path for a log line: no query, which may hold a key, and nothing unprintable.
+
+        Of a key that somebody has put into the path, only the part that is no secret is left.
+        """
         path = self.uri.split(b"?", 1)[0][:_LOGGED_PATH]
-        return path.decode("ascii", "backslashreplace").replace("\x7f", "\\x7f")
+        text = path.decode("ascii", "backslashreplace").replace("\x7f", "\\x7f")
+        plain = unquote(text, errors="replace")
+        hidden = without_secrets(plain)
+        return text if hidden == plain else ascii(hidden)[1:-1]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.method.decode('ascii')} {self.shown_path()}>"

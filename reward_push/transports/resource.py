@@ -5,7 +5,8 @@ comes before all of them, so that a page can read the refusal, too.
 """
 
 import hmac
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from twisted.web.http_headers import Headers
@@ -13,6 +14,7 @@ from twisted.web.resource import Resource
 from zope.interface import implementer
 
 from ..access.credentials import from_authorization
+from ..access.interfaces import IDoor
 from ..engineio.errors import DecodeError, Refusal
 from ..engineio.handshake import Query, parse_query
 from ..engineio.opening import Opening
@@ -20,12 +22,16 @@ from ..engineio.registry import Registry
 from ..engineio.revision import negotiate
 from ..engineio.session import Session
 from .cors import Origins, answer_preflight, is_legal, origin_of
+from .door import OpenDoor
 from .handshake import wants_websocket
 from .interfaces import IBodyPolicy, IForeignSessions, IUpload
 from .polling import PollingTransport
-from .refusals import refuse
-from .request import EdgeRequest, peer_of
+from .refusals import refuse, turn_away
+from .request import EdgeRequest
 from .websocket import WebSocketAcceptor
+
+DRAINING = "draining"
+"""The word for a handshake that was refused because the node stops."""
 
 
 @implementer(IBodyPolicy)
@@ -40,18 +46,25 @@ class EngineResource(Resource):
         websockets: WebSocketAcceptor,
         origins: Origins,
         *,
+        door: IDoor | None = None,
         foreign: IForeignSessions | None = None,
         opens: bool = True,
     ) -> None:
-        """``foreign``: who serves the sessions of other nodes. ``opens``: whether new ones are opened."""
+        """``door`` decides who may open a session; without it, everybody.
+
+        ``foreign``: who serves the sessions of other nodes. ``opens``: whether new ones are opened.
+        """
         super().__init__()
         self._registry = registry
         self._websockets = websockets
         self._origins = origins
+        self._door: IDoor = OpenDoor() if door is None else door
         self._foreign = foreign
         self._opens = opens
         self.draining = False
         """Whether handshakes are refused, 503: the node stops. Sessions go on as long as they may."""
+        self.refused: Counter[str] = Counter()
+        """Requests refused since the start, by reason."""
 
     def render(self, request: EdgeRequest) -> int | bytes:
         """Answer one request of a client."""
@@ -59,7 +72,10 @@ class EngineResource(Resource):
         if request.method == b"OPTIONS":
             return answer_preflight(request)
         answer = self._route(request)
-        return refuse(request, answer) if isinstance(answer, Refusal) else answer
+        if not isinstance(answer, Refusal):
+            return answer
+        self.refused[answer.name.lower()] += 1
+        return refuse(request, answer)
 
     def limit(self, method: bytes, uri: bytes) -> int:
         """See :class:`.interfaces.IBodyPolicy`."""
@@ -75,6 +91,9 @@ class EngineResource(Resource):
         if isinstance(transport, _Foreign):
             return transport.foreign.receiving(method, uri, headers, drop, peer, transport.sid)
         return None if transport is None else transport.receiving(drop)
+
+    def vet(self, request: EdgeRequest) -> None:
+        """See :class:`.interfaces.IBodyPolicy`: none of a session's is large."""
 
     def refuse(
         self, method: bytes, uri: bytes, headers: Headers
@@ -146,6 +165,7 @@ class EngineResource(Resource):
         if request.method != b"GET":
             return Refusal.BAD_HANDSHAKE_METHOD
         if self.draining:
+            self.refused[DRAINING] += 1
             request.setResponseCode(503)
             request.setHeader(b"Retry-After", b"1")
             return b""
@@ -157,12 +177,18 @@ class EngineResource(Resource):
         revision = negotiate(query.eio, self._registry.options)
         if isinstance(revision, Refusal):
             return revision
-        opening = Opening(query.params, _authorization(request.requestHeaders), peer_of(request))
+        authorization = _authorization(request.requestHeaders)
+        address = self._door.client_of(request)
+        turned_away = self._door.knock(address, lambda: _key_in(authorization, query.params))
+        if turned_away is not None:
+            return turn_away(request, turned_away)
+        opening = Opening(query.params, authorization, address)
         session = self._registry.open(revision, opening, base64=query.base64)
+        self._door.entered(session)
         if over_websocket:
             return self._websockets.accept(request, session)
         limit = self._registry.options.max_packet_bytes
-        return PollingTransport(session, query.jsonp, limit).open(request)
+        return PollingTransport(session, query.jsonp, limit, self._registry.wheel).open(request)
 
     def _upgrade(self, request: EdgeRequest, session: Session) -> int | Refusal:
         if self._websockets.validate(request) is not None:
@@ -200,11 +226,16 @@ def _same_key(headers: Headers, query: Query, opening: Opening) -> bool:
 
     The upgrade of some clients cannot carry the key that their polls do.
     """
-    opened_with = from_authorization(opening.authorization) or opening.query.get("apiKey")
-    presented = from_authorization(_authorization(headers)) or query.params.get("apiKey")
+    opened_with = _key_in(opening.authorization, opening.query)
+    presented = _key_in(_authorization(headers), query.params)
     if presented is None or opened_with is None:
         return True
     return hmac.compare_digest(presented.encode(), opened_with.encode())
+
+
+def _key_in(authorization: str | None, params: Mapping[str, str]) -> str | None:
+    """Return the key that a request brings in its header or, else, in its query."""
+    return from_authorization(authorization) or params.get("apiKey")
 
 
 def _authorization(headers: Headers) -> str | None:

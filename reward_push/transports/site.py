@@ -1,5 +1,7 @@
 """The HTTP side of the node's port: ``twisted.web`` with deadlines and limits, and without an access log."""
 
+from collections import Counter
+
 from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource
 from twisted.web.server import Site
@@ -7,7 +9,9 @@ from twisted.web.server import Site
 from .channel import EdgeChannel
 from .deadline import Clock
 from .interfaces import IBodyPolicy
+from .large import LargeBodies
 from .options import SiteOptions
+from .protection import PROTECTION
 from .request import EdgeRequest
 
 SERVER = b"reward-push"
@@ -35,13 +39,18 @@ class EdgeSite(Site):
         self._parsePOSTFormSubmission = False
         self.options = options
         self.policy = policy
+        self.large = LargeBodies()
         self.clock = clock
+        self.refusals: Counter[int] = Counter()
+        """Answers given since the start before a resource saw the request, by status."""
         self._node_id = options.node_id.encode("ascii")
 
     def identify(self, headers: Headers) -> None:
-        """Put into an answer's ``headers`` who answers."""
+        """Put into an answer's ``headers`` who answers, and :data:`.protection.PROTECTION`."""
         headers.setRawHeaders(b"Server", [SERVER])
         headers.setRawHeaders(b"X-Node-Id", [self._node_id])
+        for name, value in PROTECTION.items():
+            headers.setRawHeaders(name, [value])
 
     def startFactory(self) -> None:
         """Keep Twisted's access log, and the timer for its dates, off: balancers log requests."""

@@ -9,17 +9,18 @@ from typing import Any
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IProtocol
 from twisted.internet.tcp import Server
-from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper
 from twisted.protocols.policies import ProtocolWrapper
+
+from .proxied import ProxiedConnection
 
 
 def plain_tcp(transport: Any) -> Server | None:
     """Return the TCP connection that gets exactly the bytes written to ``transport``, or ``None``.
 
     That is the transport itself, or the one under the PROXY protocol's wrapper, which only reads a
-    line before the first byte and hands every write through unchanged.
+    header before the first byte and hands every write through unchanged.
     """
-    while type(transport) is HAProxyProtocolWrapper:
+    while type(transport) is ProxiedConnection:
         transport = transport.transport
     # The exact type: a UNIX connection is a subclass with a writing method of its own.
     return transport if type(transport) is Server and not transport.TLS else None

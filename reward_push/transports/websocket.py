@@ -6,6 +6,7 @@ comes in.
 """
 
 from collections.abc import Sequence
+from math import inf
 from socket import socket
 from typing import Any
 
@@ -30,6 +31,8 @@ from .wire import PING, PONG, close_frame, frame, frames_encoder, send_at_once, 
 
 CLOSE_TIMEOUT_S = 5.0
 """How long a client may take to answer a close frame, or to take in what is still to be sent."""
+CLOSING_BYTES = 1 << 17
+"""How much is parsed of what a client sends before it answers a close frame."""
 LINGER_S = 2.0
 """How long a client that broke the protocol may take to read why, and close."""
 LINGER_BYTES = 1 << 20
@@ -53,7 +56,9 @@ class WebSocketTransport(FrameReader):
     _head = b""
     _pong: bytes | None = None
     _pinged = False
+    _room = CLOSING_BYTES
     _closing: IDelayedCall | None = None
+    _pause: IDelayedCall | None = None
     _direct: socket | None = None
     """The socket, while frames can go straight to it: plain TCP, open, nothing buffered before."""
 
@@ -149,6 +154,15 @@ class WebSocketTransport(FrameReader):
 
     # Receiving
 
+    def dataReceived(self, data: bytes) -> None:
+        """Parse what has come in, but not without end while the answer to our close frame is awaited."""
+        if self.state == self.STATE_CLOSING:
+            self._room -= len(data)
+            if self._room < 0:
+                self.transport.pauseProducing()
+                return
+        super().dataReceived(data)
+
     def message(self, payload: bytes, is_binary: bool) -> None:
         """Decode a whole message and give its packet to the session."""
         limit = self.limits.packet
@@ -170,11 +184,35 @@ class WebSocketTransport(FrameReader):
         if limit and len(packet.data) > limit:
             self.too_big()
             return
-        self._session.received(self, packet)
+        if pause_s := self._session.received(self, packet):
+            self._leave_alone(pause_s)
+
+    def _strained(self) -> None:
+        if self.state == self.STATE_OPEN and (pause_s := self._session.strained(self)):
+            self._leave_alone(pause_s)
+
+    def _leave_alone(self, seconds: float) -> None:
+        """Read nothing from the client for a while, or never again.
+
+        What has come already is kept unparsed meanwhile.
+        """
+        if seconds == inf:
+            self._hear_no_more()
+        elif self.state == self.STATE_OPEN and self.reading:
+            self.reading = False
+            self.transport.pauseProducing()
+            self._pause = self._clock.callLater(seconds, self._read_again)
+
+    def _read_again(self) -> None:
+        self._pause = None
+        self.read_on()
+        if self.reading and self.state != self.STATE_CLOSED:
+            self.transport.resumeProducing()
 
     def _onPing(self, payload: bytes) -> None:
         if self.state != self.STATE_OPEN:
             return
+        self._strained()
         if self.writable:
             self._write(frame(PONG, payload))
         else:
@@ -186,6 +224,8 @@ class WebSocketTransport(FrameReader):
         if self._pinged and payload == _PROOF:
             self._pinged = False
             self._session.transport_proved(self)
+        else:
+            self._strained()
 
     # Closing
 
@@ -204,6 +244,9 @@ class WebSocketTransport(FrameReader):
         self._write(close_frame(code))
         self.state = self.STATE_CLOSING
         self._write_no_more()
+        if self._pause is not None:
+            # The answer is awaited.
+            self._pause.reset(0)
         self._closing = self._clock.callLater(CLOSE_TIMEOUT_S, self._cut)
 
     def onCloseFrame(self, code: int | None, reasonRaw: bytes | None) -> bool:
@@ -225,13 +268,17 @@ class WebSocketTransport(FrameReader):
         if was_open:
             self._write(close_frame(code, reason.encode()[:123]))
             self._write_no_more()
-        self.state = self.STATE_CLOSED
-        self._forget_closing()
-        linger(self.transport, self._clock, LINGER_S, LINGER_BYTES)
+        self._hear_no_more()
         if was_open:
             bad_text = code == INVALID_PAYLOAD
             why = CloseReason.PARSE_ERROR if bad_text else CloseReason.TRANSPORT_ERROR
             self._session.transport_broken(self, why)
+
+    def _hear_no_more(self) -> None:
+        """Parse nothing more, and wait a moment for the client to read our last words and close."""
+        self.state = self.STATE_CLOSED
+        self._forget_timers()
+        linger(self.transport, self._clock, LINGER_S, LINGER_BYTES)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The socket is closed; tell the session unless it knows."""
@@ -239,14 +286,15 @@ class WebSocketTransport(FrameReader):
         self.state = self.STATE_CLOSED
         self.writable = False
         self._direct = None
-        self._forget_closing()
+        self._forget_timers()
         if was_open:
             self._session.transport_lost(self)
 
-    def _forget_closing(self) -> None:
-        if self._closing is not None:
-            self._closing.cancel()
-            self._closing = None
+    def _forget_timers(self) -> None:
+        for timer in (self._closing, self._pause):
+            if timer is not None:
+                timer.cancel()
+        self._closing = self._pause = None
 
     def _cut(self) -> None:
         self._closing = None

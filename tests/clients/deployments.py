@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.running_cluster import Balancing, RunningCluster
-from tests.running_node import RunningNode, Service
+from tests.running_node import ONE_ADDRESS, RunningNode, Service
 
 everywhere = pytest.mark.everywhere
 """Runs a test in each deployment; without it a test runs against one node."""
@@ -24,8 +24,8 @@ class Deployment(StrEnum):
     def service(self, folder: Path, *options: str) -> Service:
         """Make it, with these options for each node; it runs within ``with``."""
         if self is Deployment.ALONE:
-            return RunningNode(folder, *options)
-        return RunningCluster(folder, *options, balancing=Balancing(self))
+            return RunningNode(folder, *ONE_ADDRESS, *options)
+        return RunningCluster(folder, *ONE_ADDRESS, *options, balancing=Balancing(self))
 
     @property
     def uses_cookies(self) -> bool:

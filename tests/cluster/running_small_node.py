@@ -1,13 +1,13 @@
 """Small nodes as processes: started, paused, killed, and listened to."""
 
 import json
-import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -44,8 +44,8 @@ class RunningSmallNode:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         if self._process.poll() is None:
-            os.kill(self._process.pid, signal.SIGCONT)
-            self._process.stdin.close()
+            self.resume()
+        self._process.stdin.close()
         try:
             self._process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
@@ -68,9 +68,9 @@ class RunningSmallNode:
     def pause(self) -> None:
         """Freeze it."""
         self._process.send_signal(signal.SIGSTOP)
-        stat = f"/proc/{self._process.pid}/stat"
+        stat = Path(f"/proc/{self._process.pid}/stat")
         deadline = time.monotonic() + PATIENCE_S
-        while open(stat).read().rpartition(")")[2].split()[0] != "T":
+        while stat.read_text().rpartition(")")[2].split()[0] != "T":
             assert time.monotonic() < deadline
             time.sleep(0.001)  # another process: there is nothing else to wait on
 

@@ -25,7 +25,7 @@ from reward_push.store.sqlite.store import SQLiteStore
 from tests.clients.pool import ClientPool
 from tests.clients.setups import JS_2, JS_4, POLLING, PYTHON_5, WEBSOCKET, Client
 from tests.clients.stock_client import StockClient
-from tests.running_node import RunningNode
+from tests.running_node import ONE_ADDRESS, RunningNode
 from tests.swarm import Device, Heard, Swarm
 
 from .ledger import Ledger
@@ -126,7 +126,7 @@ def test_kill(tmp_path: Path, stock_clients: Any, capsys: pytest.CaptureFixture[
         # Some acknowledge, of the others only the transport can tell that they got it.
         return "silent" not in heard.device.name
 
-    node = RunningNode(tmp_path)
+    node = RunningNode(tmp_path, *ONE_ADDRESS)
     with node, Swarm(node.port, hear) as swarm:
         audiences = []
         for names in (["a"], ["b"], ["c-silent"], ["d-silent"], ["e", "f"], ["g", "h-silent"]):

@@ -7,8 +7,11 @@ from typing import Any
 from twisted.internet.task import Clock
 
 from reward_push import replay
+from reward_push.access.addresses import Proxies
+from reward_push.access.guard import Guard
 from reward_push.access.interfaces import StoredKey
 from reward_push.access.keys import KeyRing
+from reward_push.access.limits import GuardLimits
 from reward_push.audience import Audience
 from reward_push.engineio.errors import CloseReason
 from reward_push.engineio.options import EngineOptions
@@ -94,6 +97,7 @@ class Node:
             self.delivery,
             Acknowledgements(self.delivery, self.receipts, self.store, news, now_ms),
             replaying,
+            Guard(GuardLimits(), Proxies([]), self.wheel.now, send_away=lambda _session: None),
             self.wheel,
             now_ms,
         )

@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from .. import token_maker
+from ..running_node import ONE_ADDRESS
 from . import wire
 from .server import Echo, Honest, Node
+
+PATIENCE = 10.0
+"""A test that waits longer, in seconds, has failed."""
+MANY = ("--event-rate-per-socket=0", "--max-connections-per-key=0")
+"""Off for tests about what one client can do when nothing slows it down."""
 
 
 @pytest.fixture(autouse=True)
@@ -33,9 +40,9 @@ def _import_path() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def node(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    """A node as it is by default, in whose store and timers nothing moves during a test."""
-    with _running(tmp_path_factory.mktemp("node")) as running:
-        yield running
+    """A node as it is by default but for limits per address, in whose store and timers nothing moves during a test."""
+    with _running(tmp_path_factory.mktemp("node")) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
@@ -44,38 +51,47 @@ def hasty(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
     timers = {"ping-interval": 0.3, "ping-timeout": 0.2, "upgrade-timeout": 0.3}
     timers |= {"connect-timeout": 0.5, "header-timeout": 0.6, "body-timeout": 0.6}
     options = [f"--{name}={value}" for name, value in timers.items()]
-    with _running(tmp_path_factory.mktemp("hasty"), *options) as running:
-        yield running
+    with _running(tmp_path_factory.mktemp("hasty"), *options) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
 def strict(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node that serves neither every origin nor revision 3."""
     options = ("--cors-origins=https://a.example,null", "--allow-eio3=false")
-    with _running(tmp_path_factory.mktemp("strict"), *options) as running:
-        yield running
+    with _running(tmp_path_factory.mktemp("strict"), *options) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
 def polling_only(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node without WebSockets."""
-    with _running(tmp_path_factory.mktemp("polling"), "--transports=polling") as running:
+    with _running(tmp_path_factory.mktemp("polling"), "--transports=polling") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def trusting(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node that takes tokens signed with ES256."""
+    folder = tmp_path_factory.mktemp("trusting")
+    (folder / "key.pem").write_text(token_maker.public_pem("ES256"))
+    with _running(folder, f"--jwt-public-key={folder / 'key.pem'}", "--jwt-leeway=0") as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def echo(_import_path: None) -> Iterator[Echo]:
     """The echo application."""
-    with Echo() as running:
-        yield running
+    with Echo() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
 def besieged(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node that is not patient with requests."""
-    options = ("--header-timeout=0.6", "--body-timeout=0.6")
-    with _running(tmp_path_factory.mktemp("besieged"), *options) as running:
-        yield running
+    options = ("--header-timeout=0.6", "--body-timeout=0.6", *MANY)
+    with _running(tmp_path_factory.mktemp("besieged"), *options) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +104,13 @@ def honest(besieged: Node) -> Iterator[Honest]:
 
 @contextmanager
 def _running(folder: Path, *options: str) -> Iterator[Node]:
-    with Node(folder, *options) as running:
-        yield running
-        running.check_secrets()
+    with running(folder, *ONE_ADDRESS, *options) as node:
+        yield node
+
+
+@contextmanager
+def running(folder: Path, *options: str) -> Iterator[Node]:
+    """A node with these options and, else, the defaults; at its end it must have kept all secrets."""
+    with Node(folder, *options) as node:
+        yield node
+        node.check_secrets()

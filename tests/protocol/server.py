@@ -39,11 +39,16 @@ class Node(RunningNode):
         return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
     def check_secrets(self) -> None:
-        """Fail if it ever logged or sent a key (the API's answers with new keys are not looked at)."""
+        """Fail if it ever logged or sent a key, or logged a sid.
+
+        The API's answers with new keys are not looked at.
+        """
         log, sent = self.log(), b"".join(wire.RECEIVED)
         for key in self.keys:
             assert key not in log, "a key is in the log"
             assert key.encode() not in sent, "a key is in an answer"
+        for sid in wire.SIDS:
+            assert sid not in log, "a sid is in the log"
 
 
 class Honest:

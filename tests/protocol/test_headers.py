@@ -187,3 +187,61 @@ def test_a_refused_upgrade_leaves_the_connection_to_http(node: Node) -> None:
     assert websocket.answer_to_upgrade.status == 400
     websocket.send(request_bytes("GET", POLLING))
     assert websocket.answer().status == 200
+
+
+# What browsers are told
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "headers", "body"),
+    [
+        ("GET", POLLING, [], None),
+        ("GET", POLLING + "&sid=unknown", [], None),
+        ("POST", POLLING + "&sid=unknown", [], b"x" * 70_000),
+        ("OPTIONS", POLLING, [("Origin", "https://a.example")], None),
+        ("GET", "/websockets/?EIO=4&transport=polling&j=0", [], None),
+        ("GET", "/healthcheck", [], None),
+        ("HEAD", "/healthcheck", [], None),
+        ("GET", "/v1/messages", [], None),
+        ("GET", "/nothing", [], None),
+        ("PATCH", "/v1/messages", [], None),
+        ("GET", "/" + "x" * 20_000, [], None),
+    ],
+)
+def test_every_answer_protects_browsers(
+    node: Node, method: str, target: str, headers: Headers, body: bytes | None
+) -> None:
+    """From taking it for something else, from telling where they came from, from running or framing it."""
+    answer = request(node.port, method, target, headers, body)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+
+
+def test_the_answer_to_an_upgrade_has_no_content_to_protect(node: Node) -> None:
+    answer = WebSocket(node.port, WEBSOCKET).answer_to_upgrade
+    assert answer.status == 101
+    assert "content-security-policy" not in answer.headers
+    assert answer.headers["server"] == "reward-push"
+
+
+@pytest.mark.parametrize("second", ["https://a.example", "https://b.example"])
+def test_two_origins_are_none(strict: Node, second: str) -> None:
+    """A page sends one."""
+    headers = [("Origin", "https://a.example"), ("Origin", second)]
+    for target, more in ((POLLING, []), (WEBSOCKET, UPGRADE)):
+        answer = request(strict.port, "GET", target, [*headers, *more])
+        assert (answer.status, answer.json["code"]) == (400, 3)
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_the_api_is_not_for_pages(node: Node) -> None:
+    """A backend calls it: no page of any origin may read its answers, nor is a preflight granted."""
+    origin = ("Origin", "https://a.example")
+    for method in ("GET", "OPTIONS", "POST"):
+        answer = request(node.port, method, "/v1/messages", [origin, *backend(node)])
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+def backend(node: Node) -> Headers:
+    return [("Authorization", f"ApiKey {node.backend_key}")]

@@ -4,14 +4,14 @@ import pytest
 
 from .server import Node
 from .test_polling import joined
-from .wire import BINARY, WebSocket, open_websocket
+from .wire import BINARY, Headers, WebSocket, open_websocket
 
 REVISIONS = pytest.mark.parametrize("eio", [4, 3])
 HEADER = '451-/dropcodes,["x",{"_placeholder":true,"num":0}]'
 
 
-def in_dropcodes(node: Node, eio: int) -> WebSocket:
-    websocket = open_websocket(node.port, eio, headers=node.authorization())
+def in_dropcodes(node: Node, eio: int, headers: Headers | None = None) -> WebSocket:
+    websocket = open_websocket(node.port, eio, headers=headers or node.authorization())
     websocket.say("40/dropcodes,")
     assert websocket.text().startswith("40/dropcodes,")
     return websocket

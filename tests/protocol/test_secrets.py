@@ -18,6 +18,10 @@ def test_keys_are_neither_logged_nor_sent_back(node: Node) -> None:
             [("Authorization", key)],
             [("Cookie", f"key={key}")],
             [("X-Api-Key", key)],
+            [("X-Forwarded-For", key)],
+            [("Expect", key)],
+            [("Transfer-Encoding", key)],
+            [("Authorization", f"ApiKey {key}"), ("Authorization", f"Bearer {key}")],
         ):
             for method, target in (
                 ("GET", "/websockets/?EIO=4&transport=polling"),
@@ -31,6 +35,12 @@ def test_keys_are_neither_logged_nor_sent_back(node: Node) -> None:
                 ("GET", f"/nothing/here?apiKey={key}"),
                 ("POST", f"/v1/messages?apiKey={key}"),
                 ("POST", f"/v1/keys?apiKey={key}"),
+                ("DELETE", f"/v1/keys/{key}"),
+                ("GET", f"/v1/messages/{key}"),
+                ("GET", f"/v1/messages?cursor={key}&streamer={key}"),
+                ("GET", f"/metrics?apiKey={key}"),
+                ("GET", f"/{key}"),
+                (key.replace("_", ""), "/"),
             ):
                 request(node.port, method, target, headers, b"" if method == "POST" else None)
             request(node.port, "GET", f"/websockets/?apiKey={key}&transport=websocket", UPGRADE)

@@ -15,6 +15,9 @@ PATIENCE_S = 10.0
 RECEIVED: list[bytes] = []
 """All that any server has ever sent to these clients."""
 
+SIDS: set[str] = set()
+"""Of all sessions these clients have ever had."""
+
 OPEN: set["Connection"] = set()
 """Connections that nobody has closed yet."""
 
@@ -220,6 +223,7 @@ class Client:
         self.opened = request(port, "GET", target, headers)
         assert self.opened.status == 200, self.opened
         self.sid = handshake_of(self.opened.body)["sid"]
+        SIDS.add(self.sid)
 
     def target(self, transport: str = "polling") -> str:
         return f"{self.base}transport={transport}&sid={self.sid}"
@@ -230,6 +234,12 @@ class Client:
     def post(self, body: str | bytes, headers: Headers = ()) -> Answer:
         data = body.encode() if isinstance(body, str) else body
         return request(self.port, "POST", self.target(), [*self.headers, *headers], data)
+
+    def hold_post(self, body: str) -> Connection:
+        """Send a POST without waiting for its answer."""
+        held = Connection(self.port)
+        held.send(request_bytes("POST", self.target(), self.headers, body.encode()))
+        return held
 
     def say(self, *packets: str) -> None:
         """Post packets; they must be taken."""
@@ -282,7 +292,9 @@ def open_websocket(
     """Open a session over a WebSocket, and take its open packet (and ``40`` in revision 3)."""
     client = WebSocket(port, f"/websockets/?{ws_query(eio)}{query}", headers)
     assert client.answer_to_upgrade.status == 101, client.answer_to_upgrade
-    assert client.text().startswith('0{"sid":"')
+    first = client.text()
+    assert first.startswith('0{"sid":"')
+    SIDS.add(handshake_of(first.encode())["sid"])
     if eio != 4:
         first = client.text()
         assert first == "40" or first.startswith("44"), first

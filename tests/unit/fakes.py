@@ -91,19 +91,21 @@ class FakeTransport:
 
 @implementer(ISessionHandler)
 class Recorder:
-    """Records messages and the end."""
+    """Records messages and the end. With ``acknowledges`` each message counts as an acknowledgement."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.acknowledges = False
         self.heard: list[Any] = []
 
     def opened(self) -> None:
         """See ISessionHandler."""
         self.heard.append("opened")
 
-    def message(self, data: str | bytes) -> None:
+    def message(self, data: str | bytes) -> bool:
         """See ISessionHandler."""
         self.heard.append(data)
+        return self.acknowledges and self.session.answered()
 
     def closed(self, reason: CloseReason) -> None:
         """See ISessionHandler."""

@@ -119,9 +119,14 @@ def missed_of(reply: Reply) -> Missed:
 
 
 def receipts_of(rows: Sequence[Reply]) -> dict[int, DeviceReceipt]:
-    """Read receipts, by the number of the device."""
+    """Read receipts, by the number of the device.
+
+    One of a device that was opened before Redis lost its data is nobody's.
+    """
     found = {}
     for device, value, owner, name in rows:
+        if owner is None:
+            continue
         key_id, streamer = json.loads(owner)
         level, at_ms = Level(int(value[0])), int(value[1:])
         found[from_text(device)] = DeviceReceipt(key_id, streamer, name, level, at_ms)

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from reward_push.access.interfaces import Key, KeyKind, Right, StoredKey
-from reward_push.access.key_text import digest, new_key, parse, proves
+from reward_push.access.key_text import digest, new_key, parse, proves, without_secrets
 
 
 def test_new_plugin_key_has_what_was_asked_for():
@@ -117,3 +117,25 @@ def test_nothing_proves_no_key(secret):
 @pytest.mark.parametrize("secret", ["é", "\ud800", "\x00", "\U0001f381"])
 def test_any_text_can_be_a_secret(secret):
     assert proves(secret, StoredKey(Key("id", KeyKind.BACKEND, 0), digest(secret)))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/v1/keys/rpk_abcdefghijkl_SecretSecret-_1", "/v1/keys/rpk_abcdefghijkl…"),
+        ("/v1/keys/rpk_abcdefghijkl_S", "/v1/keys/rpk_abcdefghijkl…"),
+        ("rpk_a_b/rpk_c_d x", "rpk_a…/rpk_c… x"),
+        ("/v1/keys/abcdefghijkl", "/v1/keys/abcdefghijkl"),
+        ("/x/eyJhbGciOi.eyJzdWIi.c2ln", "/x/(token)"),
+        ("/x/eyJhbGciOi.eyJzd", "/x/(token)"),
+    ],
+)
+def test_lines_of_the_log_keep_no_secrets(text: str, shown: str) -> None:
+    assert without_secrets(text) == shown
+
+
+def test_a_new_key_is_not_left_in_a_line() -> None:
+    for _ in range(50):
+        _, text = new_key(KeyKind.BACKEND, 0)
+        line = without_secrets(f"DELETE /v1/keys/{text} failed")
+        assert text.split("_", 2)[2] not in line

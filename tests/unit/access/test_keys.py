@@ -143,8 +143,37 @@ def test_known_key_is_asked_for_once():
     ring = KeyRing(store, Clock())
     for _ in range(3):
         assert result(ring.authenticate(text)) is stored.key
-        assert result(ring.authenticate(text + "x")) is None
     assert store.asked == [stored.key.key_id]
+
+
+def test_how_long_a_no_takes_does_not_tell_whether_there_is_such_a_key():
+    """The store is asked for an id that is known when it would be for one that is not."""
+    stored, text = plugin_key()
+    store = RecordingStore(stored)
+    ring = KeyRing(store, Clock())
+    assert result(ring.authenticate(text)) is stored.key
+    known = f"rpk_{stored.key.key_id}_"
+    for prefix in (known, "rpk_aaaaaaaaaaaa_"):
+        asked = []
+        for number in range(5):
+            store.asked.clear()
+            assert result(ring.authenticate(f"{prefix}{number}")) is None
+            asked.append(len(store.asked))
+        assert asked == [1, 0, 0, 0, 0]
+    store.asked.clear()
+    assert result(ring.authenticate(text)) is stored.key
+    assert store.asked == []
+
+
+def test_a_key_that_somebody_guessed_at_is_looked_up_again_when_it_was_displaced():
+    """What is remembered of wrong keys never stands against the right one."""
+    stored, text = plugin_key()
+    other, other_text = plugin_key()
+    store = RecordingStore(stored, other)
+    ring = KeyRing(store, Clock(), cache_size=1)
+    for presented, key in ((text, stored.key), (text + "x", None), (other_text, other.key)):
+        assert result(ring.authenticate(presented)) is key
+    assert result(ring.authenticate(text)) is stored.key
 
 
 def test_unknown_key_is_asked_for_once():

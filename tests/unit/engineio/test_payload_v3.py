@@ -1,8 +1,12 @@
 """Revision 3: what is shared between sessions, and bodies made to cost much."""
 
+import pytest
+
+from reward_push.engineio.errors import DecodeError
 from reward_push.engineio.outgoing import Outgoing
 from reward_push.engineio.packet import Packet, PacketType
 from reward_push.engineio.payload_v3 import (
+    MAX_EMPTY,
     MAX_LENGTH_DIGITS,
     decode_binary_payload,
     decode_text_payload,
@@ -38,8 +42,14 @@ def test_many_packets() -> None:
 
 
 def test_many_skipped_lengths() -> None:
-    """Lengths of nothing are skipped however many there are."""
-    assert list(decode_text_payload(b"0:" * 50_000 + b"1:2")) == [Packet(PacketType.PING)]
+    """Lengths of nothing are skipped, but not a whole body of them: that is work for nothing."""
+    body = b"1:2" + b"0:" * MAX_EMPTY
+    assert list(decode_text_payload(body)) == [Packet(PacketType.PING)]
+    assert list(decode_text_payload(body + b"1:3"))[1:] == [Packet(PacketType.PONG)]
+    packets = decode_text_payload(body + b"0:" * 20_000)
+    assert next(packets) == Packet(PacketType.PING)
+    with pytest.raises(DecodeError):
+        next(packets)
 
 
 def test_longest_length() -> None:

@@ -15,6 +15,7 @@ from reward_push.engineio.proof import PROOF_DELAY_S
 from reward_push.engineio.registry import Registry
 from reward_push.engineio.revision import V3, V4, Revision
 from reward_push.engineio.session import Session
+from reward_push.rate import Rate
 
 from ..fakes import FakeTransport, FakeWheel, Recorder, Tracker
 
@@ -267,6 +268,25 @@ def test_revision_4_silence_after_a_ping_ends_the_session(transport: str) -> Non
     assert world.gone
 
 
+def test_revision_4_a_long_timeout_does_not_spread_the_pings() -> None:
+    """The next ping is an interval after the pong, not where the timeout would have been."""
+    world = World("websocket", options=EngineOptions(ping_interval_s=25, ping_timeout_s=60))
+    for pings in range(1, 4):
+        world.wheel.advance(25)
+        assert world.transport.sent[1:] == [["2"]] * pings
+        world.session.received(world.transport, PONG)
+
+
+def test_revision_4_a_ping_that_asks_for_a_proof_has_its_timeout_in_time() -> None:
+    """It is sent ahead of the interval, and its end is noticed ahead of it, too."""
+    world = World("websocket", options=EngineOptions(ping_interval_s=25, ping_timeout_s=5))
+    world.session.send(Outgoing(Packet(PacketType.MESSAGE, "x"), tracker=Tracker()))
+    world.wheel.advance(PROOF_DELAY_S + 4.9)
+    assert not world.gone
+    world.wheel.advance(0.1)
+    assert world.heard == ["opened", CloseReason.PING_TIMEOUT]
+
+
 def test_the_answer_time_counts_from_the_ping_s_own_time() -> None:
     """A tick that comes late does not lengthen it, but a node that was away does not shorten it."""
     for late, limit in ((0.05, 45.0), (5.0, 50.0)):
@@ -297,9 +317,9 @@ def test_revision_3_a_websocket_whose_client_pings_late_is_asked_and_kept() -> N
     """A hidden page's timers are late, its browser answers: no silence of 35 s, whatever the page does."""
     world = World("websocket", V3)
     for asked in range(1, 4):
-        world.wheel.advance(29.9)
+        world.wheel.advance(29.875)
         assert world.transport.pings == asked - 1
-        world.wheel.advance(0.1)
+        world.wheel.advance(0.125)
         assert world.transport.pings == asked
         world.session.transport_proved(world.transport)
     world.wheel.advance(44.9)
@@ -879,3 +899,197 @@ def test_revision_3_measures_the_round_trip_by_its_own_pings() -> None:
     asked_at = opened_at + PROOF_DELAY_S
     world.session.transport_proved(world.transport)
     assert world.session.rtt_s == pytest.approx(world.wheel.now() - asked_at)
+
+
+# What is counted.
+
+
+def test_sessions_are_counted_as_they_open_and_end() -> None:
+    """Each once, however often it is told to end."""
+    world = World("websocket", V3)
+    counts = world.registry.counts
+    assert counts.opened == {("websocket", 3): 1}
+    world.session.evict(CloseReason.SLOW_CLIENT)
+    world.session.evict(CloseReason.SLOW_CLIENT)
+    world.session.close(CloseReason.FORCED_CLOSE)
+    assert counts.evicted == {CloseReason.SLOW_CLIENT: 1}
+    assert world.registry.ends[CloseReason.SLOW_CLIENT] == 1
+    assert sum(world.registry.ends.values()) == 1
+
+
+@pytest.mark.parametrize("end", ["evict", "broken", "late"])
+def test_a_session_whose_goodbye_waits_has_ended(end: str) -> None:
+    """What becomes of the goodbye is not another end."""
+    world = World()
+    world.session.close(CloseReason.FORCED_CLOSE)
+    if end == "evict":
+        world.session.evict(CloseReason.SHUTTING_DOWN)
+    elif end == "broken":
+        world.session.transport_broken(world.transport, CloseReason.PARSE_ERROR)
+    else:
+        world.wheel.advance(OPTIONS.close_grace_s)
+    assert world.gone
+    assert world.registry.counts.evicted == {}
+    assert world.registry.ends[CloseReason.FORCED_CLOSE] == 1
+    assert sum(world.registry.ends.values()) == 1
+
+
+def test_a_session_that_never_opened_is_not_counted() -> None:
+    """Its client never had it."""
+    registry = Registry(OPTIONS, FakeWheel(), Recorder)
+    session = registry.open(V4)
+    session.transport_lost(FakeTransport())
+    assert registry.counts.opened == {}
+    assert not any(registry.ends.values())
+
+
+def test_upgrades_are_counted_by_how_they_end() -> None:
+    """A session that ends meanwhile has not upgraded."""
+    world = World()
+    counts = world.registry.counts
+    world.session.transport_lost(world.probing())
+    assert (counts.upgraded, counts.not_upgraded) == (0, 1)
+    world.session.received(world.upgrading(), UPGRADE)
+    assert (counts.upgraded, counts.not_upgraded) == (1, 1)
+    other = World()
+    other.upgrading()
+    other.session.evict(CloseReason.FORCED_CLOSE)
+    assert other.registry.counts.not_upgraded == 1
+
+
+def test_what_is_on_its_way_can_be_told() -> None:
+    """By its trackers; what has none is nobody's."""
+    world = World("websocket")
+    tracker = Tracker()
+    world.transport.writable = False
+    for unit in (message("x"), Outgoing(say("code"), tracker=tracker)):
+        world.session.send(unit)
+    assert world.session.on_their_way() == {tracker}
+    world.transport.writable = True
+    world.session.transport_drained(world.transport)
+    assert world.session.on_their_way() == set()
+
+
+def test_what_waits_is_measured() -> None:
+    """By the size of what is to be written."""
+    world = World("websocket")
+    assert world.session.waiting_size == 0
+    world.transport.writable = False
+    unit = message("12345")
+    world.session.send(unit)
+    world.session.send(unit)
+    assert world.session.waiting_size == 2 * unit.size > 0
+    world.transport.writable = True
+    world.session.transport_drained(world.transport)
+    assert world.session.waiting_size == 0
+
+
+# How fast the client sends.
+
+
+LIMITED = EngineOptions(
+    ping_interval_s=25, ping_timeout_s=20, packet_rate=Rate(20, 50), upgrade_timeout_s=10
+)
+
+
+def pauses(world: World, transport: FakeTransport, packet: Packet, times: int) -> list[float]:
+    """Send a packet over and over; return what the transport is told, but for zeros."""
+    told = [world.session.received(transport, packet) for _ in range(times)]
+    return [pause_s for pause_s in told if pause_s]
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+@pytest.mark.parametrize("packet", [say("x"), say(""), Packet(PacketType.NOOP), UPGRADE], ids=repr)
+def test_a_client_that_is_too_fast_is_left_alone_and_then_evicted(
+    transport: str, packet: Packet
+) -> None:
+    """So that a stock client comes back; it has a whole burst after each pause."""
+    world = World(transport, options=LIMITED)
+    for strike in (1, 2):
+        assert pauses(world, world.transport, packet, 50) == []
+        [pause_s] = pauses(world, world.transport, packet, 1)
+        assert pause_s == pytest.approx(2.55)
+        assert world.registry.pauses == strike
+        world.wheel.advance(pause_s)
+    assert pauses(world, world.transport, packet, 51) == [float("inf")]
+    assert world.transport.ended == ["fail"]
+    assert world.heard[-1] is CloseReason.RATE_LIMIT
+    assert world.gone
+    assert pauses(world, world.transport, packet, 100) == []
+    assert world.registry.ends[CloseReason.RATE_LIMIT] == 1
+
+
+def test_without_a_rate_nothing_is_counted() -> None:
+    world = World()
+    assert pauses(world, world.transport, say("x"), 1000) == []
+    assert world.session.strained(world.transport) == 0.0
+    world.session.give_back()
+
+
+def test_a_pause_leaves_a_client_time_for_its_pong() -> None:
+    world = World(options=EngineOptions(ping_timeout_s=1, packet_rate=Rate(20, 50)))
+    assert pauses(world, world.transport, say("x"), 51) == [0.5]
+
+
+def test_what_is_no_packet_counts_like_one() -> None:
+    world = World("websocket", options=LIMITED)
+    told = [world.session.strained(world.transport) for _ in range(51)]
+    assert [pause_s for pause_s in told if pause_s] == [pytest.approx(2.55)]
+
+
+def test_the_clock_of_a_heartbeat_is_no_flood() -> None:
+    """The pong that was asked for is free, whatever came before it; another is not."""
+    world = World("websocket", options=LIMITED)
+    pauses(world, world.transport, say("x"), 50)
+    for _ in range(10):
+        world.wheel.advance(25)
+        pauses(world, world.transport, say("x"), 50)
+        assert world.session.received(world.transport, PONG) == 0.0
+    assert len(pauses(world, world.transport, PONG, 1)) == 1
+
+
+def test_answers_to_our_messages_are_free_and_no_more_than_there_were_messages() -> None:
+    world = World("websocket", options=LIMITED)
+    handler = world.session.handler
+    assert isinstance(handler, Recorder)
+    handler.acknowledges = True
+    for _ in range(100):
+        world.session.send(Outgoing(say("code"), tracker=Tracker()))
+    assert pauses(world, world.transport, say("ack"), 100) == []
+    assert pauses(world, world.transport, say("ack"), 50) == []
+    assert len(pauses(world, world.transport, say("ack"), 1)) == 1
+
+
+def test_nothing_was_sent_so_there_is_nothing_to_answer() -> None:
+    world = World("websocket", options=LIMITED)
+    assert not world.session.answered()
+    world.session.send(message("no tracker"))
+    assert not world.session.answered()
+
+
+def test_what_turns_out_to_be_an_answer_later_is_given_back() -> None:
+    world = World("websocket", options=LIMITED)
+    world.session.give_back()
+    for _ in range(1000):
+        assert world.session.received(world.transport, say("x")) == 0.0
+        world.session.give_back()
+
+
+def test_polls_while_upgrading_count() -> None:
+    """Each is answered at once, so nothing else slows them down. A stock client polls a few times."""
+    world = World(options=LIMITED)
+    world.upgrading()
+    for _ in range(52):
+        assert world.transport.poll(world.session) == ["6"]
+    world.transport.poll(world.session)
+    assert world.heard[-1] is CloseReason.RATE_LIMIT
+    assert world.gone
+
+
+def test_a_candidate_that_floods_is_dropped_with_its_session() -> None:
+    world = World(options=LIMITED)
+    candidate = world.probing()
+    told = [world.session.strained(candidate) for _ in range(53)]
+    assert told[-1] == float("inf")
+    assert candidate.ended == ["close"]
+    assert world.gone

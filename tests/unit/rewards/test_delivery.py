@@ -96,14 +96,18 @@ class Node:
         self.receipts = ReceiptBuffer(self.store, self.clock)
         self.delivery = Delivery(self.world.server, self.store, self.receipts, lambda: self.now_ms)
         self.scheduled: set[str] = set()
-        self.hears: list[Deferred[None]] = []
+        self.caught_up: list[Deferred[None]] = []
+        self.hears: Deferred[None] = succeed(None)
+        self.left: list[Any] = []
         self.replay = Replay(
             self.store,
             self.receipts,
             self.delivery,
             self.scheduled.__contains__,
             lambda: self.now_ms,
-            hears=lambda _: self.hears.pop() if self.hears else succeed(None),
+            hears=lambda _: self.hears,
+            left=self.left.append,
+            caught_up=lambda: self.caught_up.pop() if self.caught_up else succeed(None),
         )
         self.namespace = self.world.server.namespace("/a")
         waiting = Waiting(self.delivery, self.clock, lambda: self.now_ms)
@@ -190,7 +194,9 @@ def node() -> Node:
 def test_they_provide_what_they_say(node: Node) -> None:
     verifyObject(IDelivery, node.delivery)
     verifyObject(ITracker, Revocation("m", "/a", node.store))
-    live = LiveMessage(message(), node.world.server, node.receipts, lambda: NOW_MS)
+    live = LiveMessage(
+        message(), node.world.server, node.receipts, node.delivery.counts, lambda: NOW_MS
+    )
     verifyObject(ITracker, live)
 
 
@@ -243,6 +249,8 @@ def test_receipts_from_sent_to_acked(node: Node) -> None:
     acks = [ack for ack, _ in events(peer)]
     peer.say(f"3/a,{acks[-1]}[]")
     assert sorted(node.noted()) == [("b", 1, Level.DELIVERED), ("c", 1, Level.ACKED)]
+    counts = node.delivery.counts
+    assert (counts.sent, counts.delivered, counts.acked) == (3, 3, 1)
 
 
 def test_nonsense_acks_are_ignored(node: Node) -> None:
@@ -319,6 +327,7 @@ def test_the_first_to_acknowledge_has_it_and_the_others_are_told(node: Node) -> 
     assert events(winner) == []
     revoke = [(None, ["revoke", {"id": "m", "reason": "taken"}])]
     assert (events(loser), events(late)) == (revoke, revoke)
+    assert node.delivery.counts.acked == 1
 
 
 @pytest.mark.parametrize("answer", [succeed(None), fail(StoreUnavailable("away"))], ids=repr)
@@ -331,6 +340,7 @@ def test_who_comes_second_gets_nothing(node: Node, answer: Any) -> None:
     peer.say(f"3/a,{ack}[]")
     assert events(peer) == []
     assert all(level is not Level.ACKED for _, _, level in node.noted())
+    assert node.delivery.counts.acked == 0
 
 
 # Taking back.
@@ -348,6 +358,7 @@ def test_a_revoke_goes_to_connected_devices_that_had_the_message(node: Node) -> 
     node.delivery.revoke(taken_back(of, Reason.CANCELLED, 1, 2, 99))
     revoke = [(None, ["revoke", {"id": "m", "reason": "cancelled"}])]
     assert [events(each) for each in (had, twin, nameless)] == [revoke] * 3
+    assert node.delivery.counts.revoked == {Reason.CANCELLED: 3}
     assert events(not_had) == []
     node.world.wheel.advance(1)
     for peer in (had, nameless):
@@ -518,15 +529,27 @@ def connected(peer: Peer) -> Any:
     return peer.client.sockets["/a"]
 
 
-def test_a_replay_waits_until_the_node_hears_of_what_becomes_live(node: Node) -> None:
-    hears: Deferred[None] = Deferred()
-    node.hears = [hears]
-    node.store.pages = [Missed((message("a"),), None)]
+def test_what_was_read_before_it_was_heard_comes_once(node: Node) -> None:
+    """State and news come through two connections: what is newer in the one is still on its way in the other."""
+    caught_up: Deferred[None] = Deferred()
+    node.caught_up = [caught_up]
+    node.store.pages = [Missed((message("a"), message("b")), None)]
     peer = node.plugin(1, replay=True)
-    node.delivery.deliver(message("b"))
-    assert (node.store.asked, events(peer)) == ([], [])
-    hears.callback(None)
     assert [args[1]["id"] for _, args in events(peer)] == ["a", "b"]
+    for each in ("b", "c"):
+        node.delivery.deliver(message(each))
+    caught_up.callback(None)
+    assert [args[1]["id"] for _, args in events(peer)] == ["c"]
+
+
+def test_who_cannot_be_heard_of_is_not_let_in(node: Node) -> None:
+    node.hears = fail(StoreUnavailable("away"))
+    socket: Any = object()
+    expected = Deferred.fromCoroutine(node.replay.expect(socket))
+    failed: list[Any] = []
+    expected.addErrback(failed.append)
+    assert failed[0].check(StoreUnavailable)
+    assert node.left == [socket]
 
 
 def test_a_connected_socket_gets_what_it_was_not_written_on_this_connection(node: Node) -> None:
@@ -549,6 +572,20 @@ def test_what_waits_for_a_client_that_takes_nothing_is_not_written_twice(node: N
     node.replay.heal(connected(peer))
     peer.transport.writable = True
     peer.session.transport_drained(peer.transport)
+    assert [args[1]["id"] for _, args in events(peer)] == ["a", "b"]
+
+
+def test_what_a_client_takes_while_the_store_is_asked_is_not_written_again(node: Node) -> None:
+    """The store did not know yet."""
+    peer = node.plugin(1)
+    peer.transport.writable = False
+    node.delivery.deliver(message("a"))
+    page: Deferred[Missed] = Deferred()
+    node.store.pages = [page]
+    node.replay.heal(connected(peer))
+    peer.transport.writable = True
+    peer.session.transport_drained(peer.transport)
+    page.callback(Missed((message("a"), message("b")), None))
     assert [args[1]["id"] for _, args in events(peer)] == ["a", "b"]
 
 
@@ -598,5 +635,7 @@ class Stranger:
 
 
 def test_the_message_that_a_tracker_follows(node: Node) -> None:
-    live = LiveMessage(message(), node.world.server, node.receipts, lambda: NOW_MS)
+    live = LiveMessage(
+        message(), node.world.server, node.receipts, node.delivery.counts, lambda: NOW_MS
+    )
     assert [node.delivery.id_of(each) for each in (live, Stranger(), None)] == ["m", None, None]

@@ -470,3 +470,21 @@ def test_a_cancellation_right_behind_its_message_follows_its_delivery(bench):
     bench.publisher.cancel("a")
     bench.store.report_all()
     assert bench.delivery.log == ["a", "-a"]
+
+
+def test_what_becomes_of_posted_messages_is_counted(bench):
+    """By one word each; what was not accepted because the store is away, too."""
+    bench.publish(body("a"), body("a"), body("a", data=2), body("b", delay_ms=1000))
+    bench.publish(body(event=""))
+    bench.publish(body(), allowed={"/donations"})
+    bench.store.away = True
+    bench.publish(body(), body(event=""))
+    assert bench.publisher.outcomes == {
+        "live": 1,
+        "repeated": 1,
+        "conflict": 1,
+        "scheduled": 1,
+        "invalid_request": 1,
+        "forbidden": 1,
+        "unavailable": 2,
+    }

@@ -73,6 +73,7 @@ def test_receipts_of_a_while_are_one_call_of_the_store(world):
             "b": [Receipt(1, Level.SENT, AT_MS)],
         }
     ]
+    assert world.buffer.committed == 3
     assert len(world.buffer) == 0
     assert world.clock.getDelayedCalls() == []
 

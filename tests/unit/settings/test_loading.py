@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from reward_push.access.limits import GuardLimits
 from reward_push.engineio.options import EngineOptions
 from reward_push.errors import StartError
+from reward_push.rate import Rate
 from reward_push.settings import (
     ClusterSettings,
     HttpSettings,
@@ -72,6 +74,17 @@ def test_defaults() -> None:
         transports=("polling", "websocket"),
         allow_eio3=True,
         missing_eio_is_3=True,
+        packet_rate=Rate(20, 50),
+    )
+    assert settings.trusted_proxies == ("loopback",)
+    assert settings.guard == GuardLimits(
+        connections=100_000,
+        connections_per_address=100,
+        connections_per_key=20,
+        connect_rate_per_address=Rate(20, 40),
+        auth_failures_per_address=Rate(10, 30),
+        ban_s=60.0,
+        api_rate_per_key=None,
     )
     assert settings.http == HttpSettings(
         idle_timeout_s=120.0,
@@ -136,6 +149,15 @@ def test_every_supported_setting_reaches_its_place(toml: Toml) -> None:
             slow_timeout = 7
             header_timeout = 8
             body_timeout = 9
+            trusted_proxies = ["loopback", "10.0.0.0/8", "2001:DB8::/32", "192.0.2.1"]
+            max_connections = 10
+            max_connections_per_ip = 11
+            max_connections_per_key = 12
+            connect_rate_per_ip = "13/14"
+            event_rate_per_socket = "15/16"
+            api_rate_per_key = "17/18"
+            auth_failures_per_ip = "0.5/20"
+            ban = 21
             backend_key = "k"
             log_format = "json"
         """),
@@ -157,6 +179,19 @@ def test_every_supported_setting_reaches_its_place(toml: Toml) -> None:
         slow_timeout_s=7.0,
         transports=("websocket",),
         allow_eio3=False,
+        packet_rate=Rate(15, 16),
+    )
+    assert settings.trusted_proxies == (
+        *("loopback", "10.0.0.0/8", "2001:db8::/32", "192.0.2.1/32"),
+    )
+    assert settings.guard == GuardLimits(
+        connections=10,
+        connections_per_address=11,
+        connections_per_key=12,
+        connect_rate_per_address=Rate(13, 14),
+        auth_failures_per_address=Rate(0.5, 20),
+        ban_s=21.0,
+        api_rate_per_key=Rate(17, 18),
     )
     assert settings.http == HttpSettings(60.0, 8.0, 9.0, 2 << 20, 32 << 20)
     assert settings.store == StoreSettings(":memory:", 5.0)
@@ -187,6 +222,14 @@ def test_zero_switches_limits_off() -> None:
         "retention",
         "upgrade_timeout",
         "max_http_buffer_size",
+        "max_connections",
+        "max_connections_per_ip",
+        "max_connections_per_key",
+        "connect_rate_per_ip",
+        "event_rate_per_socket",
+        "api_rate_per_key",
+        "auth_failures_per_ip",
+        "ban",
     )
     settings = load({**dict.fromkeys(names, "0"), "ping_interval": "1000"}, {})
     assert settings.connect_timeout_s == 0
@@ -445,6 +488,17 @@ def test_what_cannot_join_nodes(name: str, value: str, rule: str) -> None:
     assert rule in line
 
 
+@pytest.mark.parametrize("value", ["10.0.0.1/8", "10.0.0.0/33", "proxy.example", "*", "10.0.0"])
+def test_what_is_no_proxy(value: str) -> None:
+    line = refusal({"trusted_proxies": f"loopback,{value}"})
+    assert line.startswith(f"trusted_proxies = 'loopback,{value}': must be addresses, networks")
+
+
+def test_nobody_may_be_trusted(toml: Toml) -> None:
+    assert load(toml("trusted_proxies = []"), {}).trusted_proxies == ()
+    assert load(toml('trusted_proxies = "10.0.0.0/8"'), {}).trusted_proxies == ("10.0.0.0/8",)
+
+
 # What this version does not do
 
 
@@ -455,29 +509,15 @@ def test_an_unsupported_setting_stops_the_start(setting: Setting) -> None:
     assert refusal({setting.name: value}).startswith(f"{given}: not supported by this version")
 
 
-def test_the_file_of_an_unsupported_secret_is_not_even_read() -> None:
-    for name in ("jwt_secret",):
-        line = refusal({f"{name}_file": "/no/such/file"})
-        assert line.startswith(f"{name}_file = '/no/such/file': not supported by this version")
-
-
 def test_what_changes_nothing_may_be_set(toml: Toml) -> None:
     options = toml("""
         workers = 1
         emitter_compat = false
         admin_ui = false
-        max_connections = 0
-        max_connections_per_ip = 0
-        max_connections_per_key = 0
-        connect_rate_per_ip = 0
-        event_rate_per_socket = 0
-        api_rate_per_key = 0
-        auth_failures_per_ip = 0
-        ban = 0
         drain = 0
     """)
     load(options, {})
-    load({"workers": "1", "emitter_compat": "no", "drain": "0", "api_rate_per_key": "0"}, {})
+    load({"workers": "1", "emitter_compat": "no", "drain": "0"}, {})
 
 
 def test_an_unsupported_setting_must_still_be_well_formed() -> None:

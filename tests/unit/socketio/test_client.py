@@ -9,14 +9,20 @@ from zope.interface.verify import verifyObject
 
 from reward_push.engineio.errors import CloseReason
 from reward_push.engineio.interfaces import ISessionHandler, ITimed
-from reward_push.engineio.outgoing import message
-from reward_push.engineio.revision import V3, V4
+from reward_push.engineio.options import EngineOptions
+from reward_push.engineio.outgoing import Outgoing, message
+from reward_push.engineio.packet import Packet as EnginePacket
+from reward_push.engineio.packet import PacketType as EnginePacketType
+from reward_push.engineio.registry import Registry
+from reward_push.engineio.revision import V3, V4, Revision
+from reward_push.rate import Rate
 from reward_push.socketio.broadcaster import SLICE
 from reward_push.socketio.client import MAX_WAITING, Client
 from reward_push.socketio.namespace import ConnectionRefused, TryLater
 from reward_push.socketio.rooms import Rooms
 from reward_push.socketio.socket import Socket
 
+from ..fakes import Tracker
 from .world import Peer, World
 
 
@@ -250,6 +256,68 @@ def test_only_so_many_packets_may_wait() -> None:
     assert not peer.gone
     peer.say('2/a,["x"]')
     assert peer.gone
+
+
+def limited(world: World, revision: Revision = V4) -> Peer:
+    """Connect a client that may send three packets at once."""
+    options = EngineOptions(ping_interval_s=1000, packet_rate=Rate(1, 3))
+    world.registry = Registry(options, world.wheel, world.server.open_client)
+    return world.peer(revision)
+
+
+def pauses(peer: Peer, *messages: str | bytes) -> list[float]:
+    """Send messages; return the pauses they lead to."""
+    packets = [EnginePacket(EnginePacketType.MESSAGE, data) for data in messages]
+    told = [peer.session.received(peer.transport, packet) for packet in packets]
+    return [pause_s for pause_s in told if pause_s]
+
+
+def test_answers_to_what_was_sent_do_not_count() -> None:
+    """As many as there were questions, whatever they answer."""
+    world = World()
+    world.server.namespace("/a")
+    peer = limited(world)
+    peer.say("0/a,")
+    socket = peer.client.sockets["/a"]
+    for ack_id in range(10):
+        peer.session.send(Outgoing(EnginePacket(EnginePacketType.NOOP), tracker=Tracker()))
+        answer = socket.call("x")
+        assert pauses(peer, f"3/a,{ack_id}[]", f"3/a,{ack_id}[]") == []
+        assert answer.called
+    assert pauses(peer, '2/a,["x"]', '2/a,["x"]') == []
+    assert len(pauses(peer, "3/a,1[]")) == 1
+
+
+def test_answers_that_had_to_wait_do_not_count_either() -> None:
+    world = World()
+    world.server.namespace("/a")
+    door = Door()
+    world.server.namespace("/b").admit = door
+    peer = limited(world)
+    peer.say("0/a,", "0/b,")
+    for round_ in range(5):
+        peer.session.send(Outgoing(EnginePacket(EnginePacketType.NOOP), tracker=Tracker()))
+        assert pauses(peer, "3/a,1[]") == []
+        door.waiting[round_].callback(None)
+        peer.say("1/b,")
+        world.wheel.advance(2)
+        peer.say("0/b,")
+
+
+def test_all_else_counts() -> None:
+    """Nonsense that answers nothing, parts of packets, and what waits for a decision."""
+    for messages in (
+        ["3/a,7[]", "3/a,[]", "3/b,7[]"],
+        ['51-/a,["x",{"_placeholder":true,"num":0}]', b"x", '2/a,["x"]'],
+        ['2/a,["x"]', "1/a,", '2/a,["x"]'],
+    ):
+        world = World()
+        world.server.namespace("/a")
+        peer = limited(world, V3)
+        peer.say("0/a,")
+        world.wheel.advance(3)
+        assert pauses(peer, *messages) == []
+        assert len(pauses(peer, messages[-1])) == 1
 
 
 def test_a_client_that_goes_while_a_hook_decides_is_forgotten() -> None:

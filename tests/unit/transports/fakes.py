@@ -38,7 +38,10 @@ REVISION = FakeRevision()
 
 @implementer(ISession)
 class FakeSession:
-    """Keeps what it is told, and does what ``on_opened`` and ``on_received`` say."""
+    """Keeps what it is told, and does what ``on_opened`` and ``on_received`` say.
+
+    ``pause`` is asked after each packet, and after each thing that is none, how long to wait.
+    """
 
     revision = REVISION
 
@@ -50,16 +53,24 @@ class FakeSession:
         self.on_received: Callable[[Any, Packet], object] = lambda transport, packet: None
         self.on_drained: Callable[[Any], object] = lambda transport: None
         self.on_ended: Callable[[], object] = lambda: None
+        self.pause: Callable[[], float] = lambda: 0.0
+        self.strains = 0
 
     def transport_opened(self, transport: Any) -> None:
         self.transport = transport
         self.told.append(("opened",))
         self.on_opened(transport)
 
-    def received(self, transport: Any, packet: Packet) -> None:
+    def received(self, transport: Any, packet: Packet) -> float:
         assert transport is self.transport
         self.told.append(("received", packet))
         self.on_received(transport, packet)
+        return self.pause()
+
+    def strained(self, transport: Any) -> float:
+        assert transport is self.transport
+        self.strains += 1
+        return self.pause()
 
     def transport_proved(self, transport: Any) -> None:
         self.told.append(("proved",))
@@ -101,6 +112,8 @@ class FakePolicy:
 
     def __init__(self) -> None:
         self.uploads: list[FakeUpload] = []
+        self.vetted: list[bytes] = []
+        self.verdict: Any = None
         self.refused: list[tuple[bytes, bytes, list[bytes] | None]] = []
 
     def limit(self, method: bytes, uri: bytes) -> int:
@@ -113,6 +126,10 @@ class FakePolicy:
     ) -> FakeUpload:
         self.uploads.append(FakeUpload(uri, drop))
         return self.uploads[-1]
+
+    def vet(self, request: Any) -> Any:
+        self.vetted.append(request.channel.target)
+        return self.verdict
 
     def refuse(
         self, method: bytes, uri: bytes, headers: Any

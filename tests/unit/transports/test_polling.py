@@ -9,6 +9,8 @@ from reward_push.engineio.outgoing import message
 from reward_push.engineio.revision import V3, V4, Revision
 from reward_push.transports.polling import PollingTransport, is_larger
 
+from ..fakes import FakeWheel
+
 
 class Session:
     """Records its end."""
@@ -31,7 +33,7 @@ def test_a_text_that_the_framing_cannot_carry_ends_the_session(
 ) -> None:
     """It is the application's fault; it must not leave the poll hanging or forge a packet."""
     session = Session(revision)
-    transport = PollingTransport(session, None, 0)  # type: ignore[arg-type]
+    transport = PollingTransport(session, None, 0, FakeWheel())  # type: ignore[arg-type]
     transport.send([message(text)])
     assert session.broken == [CloseReason.PARSE_ERROR]
 

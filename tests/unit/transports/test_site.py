@@ -209,6 +209,23 @@ def test_a_failing_resource_gives_a_bare_500_and_a_logged_traceback(events):
     assert parsed(connection.send(GET))[0] == 500
 
 
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/v1/keys/rpk_abcdefghijkl_SuperSecret", "/v1/keys/rpk_abcdefghijkl"),
+        ("/v1/keys/rpk%5Fabcdefghijkl%5FSuperSecret%0A", "/v1/keys/rpk_abcdefghijkl"),
+        ("/a%20b/" + "y" * 300, "/a%20b/yyy"),
+    ],
+)
+def test_a_key_in_a_path_is_not_logged(events, path, shown):
+    connection = Connection(fail)
+    connection.send(f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+    (failure,) = [event for event in events if "log_failure" in event]
+    text = text_of(failure)
+    assert f"GET {shown}" in text
+    assert "SuperSecret" not in text
+
+
 @pytest.mark.parametrize("answer", [None, "text", 3])
 def test_a_resource_that_answers_no_bytes_has_failed(answer, events):
     status, _, body = parsed(Connection(lambda request: answer).send(GET))
@@ -512,6 +529,7 @@ def test_a_head_that_trickles_is_cut_off_after_its_total_time():
     assert connection.trickle(GET, 1) == 10
     check_refusal(connection.transport.value(), 408, "timeout")
     assert connection.lingering
+    assert connection.site.refusals == {408: 1}
 
 
 def test_the_first_heads_time_runs_from_accept():

@@ -19,7 +19,6 @@ from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.logger import globalLogPublisher
-from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 from twisted.python.failure import Failure
 from twisted.web.server import NOT_DONE_YET
 from zope.interface.verify import verifyObject
@@ -30,9 +29,11 @@ from reward_push.engineio.options import EngineOptions
 from reward_push.engineio.outgoing import PING, PONG, Outgoing, message
 from reward_push.engineio.packet import Packet, PacketType
 from reward_push.transports.options import SiteOptions
+from reward_push.transports.proxied import ProxiedFactory
 from reward_push.transports.site import build_site
 from reward_push.transports.websocket import (
     CLOSE_TIMEOUT_S,
+    CLOSING_BYTES,
     LINGER_S,
     WebSocketAcceptor,
     WebSocketTransport,
@@ -461,6 +462,144 @@ def test_a_client_that_broke_the_protocol_and_stays_is_cut():
     assert memory.transport.disconnected
 
 
+# Clients that are too fast
+
+
+def after(count: int, pause_s: float) -> Any:
+    """Pause once, after so many things."""
+    counted = iter(range(1, 1 << 30))
+    return lambda: pause_s if next(counted) == count else 0.0
+
+
+@pytest.mark.parametrize("segments", [1, 7, 500])
+@pytest.mark.parametrize("size", [1, 150])
+def test_a_client_that_is_too_fast_is_not_read_from_for_a_while(segments, size):
+    """What has come is kept as it is, and parsed afterwards: nothing is lost, nothing comes early."""
+    memory = Memory(limit=200).open()
+    memory.session.pause = after(10, 1.5)
+    packets = [f"{number}-".ljust(size, "x") for number in range(500)]
+    data = b"".join(text(f"4{each}") for each in packets)
+    step = len(data) // segments + 1
+    memory.send(*(data[i : i + step] for i in range(0, len(data), step)))
+    assert memory.told == [packet(each) for each in packets[:10]]
+    assert memory.transport.producerState == "paused"
+    memory.clock.advance(1.4)
+    assert len(memory.told) == 10
+    memory.clock.advance(0.1)
+    assert memory.told == [packet(each) for each in packets]
+    assert memory.transport.producerState == "producing"
+    assert memory.clock.getDelayedCalls() == []
+
+
+def test_it_may_have_to_pause_again_and_again():
+    memory = Memory().open()
+    memory.session.pause = lambda: 1.0 if len(memory.told) % 10 == 0 else 0.0
+    memory.send(b"".join(text(f"4{number}") for number in range(35)))
+    for count in (10, 20, 30):
+        assert len(memory.told) == count
+        assert memory.transport.producerState == "paused"
+        memory.clock.advance(1.0)
+    assert len(memory.told) == 35
+    assert memory.transport.producerState == "producing"
+
+
+@pytest.mark.parametrize(
+    ("frames", "strains"),
+    [
+        ([client_frame(9, b"ping")], 1),
+        ([client_frame(10, b"unasked")], 1),
+        ([client_frame(1, b"4", fin=False), *[client_frame(0, b"", fin=False)] * 9], 10),
+        ([client_frame(1, b"4a", fin=False), client_frame(0, b"b")], 1),
+        ([text("4whole"), client_frame(2, b"whole")], 0),
+    ],
+)
+def test_what_is_no_packet_makes_work_too(frames, strains):
+    memory = Memory().open()
+    memory.send(*frames)
+    assert memory.session.strains == strains
+
+
+def test_a_flood_of_pings_is_paused_like_one_of_packets():
+    memory = Memory().open()
+    memory.session.pause = after(10, 1.5)
+    assert len(memory.send(client_frame(9, b"ping") * 100)) == 10
+    assert memory.transport.producerState == "paused"
+    memory.transport.clear()
+    memory.clock.advance(1.5)
+    assert len(server_frames(memory.transport.value())) == 90
+
+
+def test_the_proof_that_was_asked_for_is_none_of_it():
+    memory = Memory().open()
+    memory.session.transport.ping()
+    memory.send(client_frame(10, b"proof"))
+    assert memory.session.strains == 0
+
+
+def test_a_pause_in_the_middle_of_a_message():
+    memory = Memory().open()
+    memory.session.pause = after(2, 1.0)
+    memory.send(
+        client_frame(1, b"4a", fin=False) + client_frame(0, b"b", fin=False) + client_frame(0, b"c")
+    )
+    assert memory.told == []
+    memory.clock.advance(1.0)
+    assert memory.told == [packet("abc")]
+
+
+def test_who_sends_too_much_is_not_parsed_any_more():
+    """The session has closed it; its last words are read before the connection is cut."""
+    memory = Memory().open()
+
+    def end() -> float:
+        memory.session.transport.fail()
+        return float("inf")
+
+    memory.session.pause = end
+    (closing,) = memory.send(text("4one") + text("4two") * 1000)
+    assert closing.code == 1001
+    assert memory.told == [packet("one")]
+    assert memory.lingering
+    assert memory.transport.producerState == "producing"
+    memory.clock.advance(LINGER_S)
+    assert memory.transport.disconnected
+    memory.lose()
+    assert memory.clock.getDelayedCalls() == []
+
+
+def test_a_client_that_goes_during_a_pause():
+    memory = Memory().open()
+    memory.session.pause = lambda: 1.0
+    memory.send(text("4one") + text("4two"))
+    memory.lose()
+    assert memory.told == [packet("one"), ("lost",)]
+    assert memory.clock.getDelayedCalls() == []
+
+
+def test_a_close_during_a_pause_is_answered_at_once():
+    memory = Memory().open()
+    memory.session.pause = lambda: 1.0
+    memory.send(text("4one") + text("4two") + client_frame(8, b"\x03\xe8"))
+    memory.session.transport.close()
+    memory.clock.advance(0)
+    assert memory.transport.disconnecting
+    memory.lose()
+    assert memory.clock.getDelayedCalls() == []
+
+
+def test_no_end_of_frames_while_a_close_is_awaited():
+    memory = Memory(limit=1000).open()
+    memory.session.transport.close()
+    frame = text("4" + "x" * 900)
+    for _ in range(CLOSING_BYTES // len(frame)):
+        memory.send(frame)
+    assert memory.transport.producerState == "producing"
+    memory.send(frame)
+    assert memory.transport.producerState == "paused"
+    memory.clock.advance(CLOSE_TIMEOUT_S)
+    assert memory.transport.disconnected
+
+
 # Sending
 
 
@@ -674,7 +813,7 @@ class Port(Serving, Waiting):
                 net, "127.0.0.1", self.port.getHost().port, CertificateOptions(verify=False)
             )
             return
-        factory = HAProxyWrappingFactory(self.site) if kind == "haproxy" else self.site
+        factory = ProxiedFactory(self.site) if kind == "haproxy" else self.site
         if kind == "haproxy":
             self.first = b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n"
         self.port = net.listenTCP(0, factory, interface="127.0.0.1")

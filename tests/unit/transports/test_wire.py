@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint
 from twisted.internet.testing import StringTransport
-from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 from twisted.protocols.policies import WrappingFactory
 
 from reward_push.engineio.outgoing import Outgoing, message
 from reward_push.engineio.packet import Packet, PacketType
+from reward_push.transports.proxied import ProxiedFactory
 from reward_push.transports.sockets import descriptor_under, plain_tcp, set_protocol
 from reward_push.transports.wire import (
     BINARY,
@@ -322,7 +322,7 @@ async def test_nothing_is_sent_after_the_write_side_was_closed():
 
 @pytest_twisted.ensureDeferred
 async def test_under_the_proxy_protocol_the_connection_itself_is_written_to():
-    each = await pair(HAProxyWrappingFactory, b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\nhi")
+    each = await pair(ProxiedFactory, b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\nhi")
     await each.end.until(lambda: each.end.received == b"hi")
     inner = plain_tcp(each.transport)
     assert inner is each.transport.transport

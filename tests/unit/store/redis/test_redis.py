@@ -1,6 +1,7 @@
 """What is Redis' own: several nodes, forgotten scripts, deadlines, numbers, lost data."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from pytest_twisted import ensureDeferred
@@ -12,8 +13,10 @@ from reward_push.rewards.message import Audience, AudienceKind, State
 from reward_push.store.redis import scripts, steps
 from tests.contract.posted import DUE, END, device, kept, missed, note, page_of, record, scheduled
 
-from .invariants import check
+from .invariants import Contents, check
 from .opened import settle
+
+REDIS_MD = Path(__file__).parents[4] / "docs" / "redis.md"
 
 # Several nodes
 
@@ -118,6 +121,107 @@ def test_all_scripts_there_are_are_used():
     assert {path.name for path in folder.iterdir()} == {f"{name}.lua" for name in used | parts}
 
 
+# What Redis refuses
+
+STEPS = {
+    "accept": lambda store, _: store.accept([record("new", replace="r"), scheduled("waits")]),
+    "claim": lambda store, _: store.claim(DUE, DUE, 0, 10),
+    "expire": lambda store, _: store.expire(END, 10),
+    "cancel": lambda store, _: store.cancel("m", 1_600),
+    "take": lambda store, number: store.take("once", number, 1_600),
+    "settle": lambda store, _: store.settle("m", 7),
+    "note": lambda store, number: store.note({"m": [Receipt(number, Level.ACKED, 1_500)]}),
+    "told": lambda store, number: store.told(number, ["gone", "m"]),
+    "owed": lambda store, number: store.owed(number, "/dropcodes"),
+    "open_device": lambda store, _: store.open_device("k", "s", "new", 1_000),
+    "remove_key": lambda store, _: store.remove_key("a" * 12),
+    "note_used": lambda store, _: store.note_used({"a" * 12: 5}),
+    "meet": lambda store, _: store.meet("epoch"),
+}
+NEEDS_NO_MEMORY = {"claim", "told", "owed", "remove_key"}
+"""They remove something first, if they change anything; what comes then is not refused any more."""
+
+
+@pytest.mark.parametrize("step", STEPS)
+@ensureDeferred
+async def test_what_a_redis_without_memory_refuses_is_not_half_done(opened, redis, step):
+    store = opened.store
+    number = await device(store, "obs")
+    await store.add_key(StoredKey(Key("a" * 12, KeyKind.BACKEND, 0), bytes(32)))
+    await store.accept(
+        [
+            *(record(name, replace=name) for name in ("m", "r", "gone")),
+            record("once", once=True),
+            scheduled("s", replace="r"),
+        ]
+    )
+    await note(store, "gone", Level.SENT, number)
+    await store.cancel("gone", 1_600)
+    before = Contents(redis).values
+    redis.call("CONFIG", "SET", "maxmemory", 1)
+    try:
+        [outcome] = await settle(STEPS[step](store, number))
+        after = Contents(redis).values
+    finally:
+        redis.call("CONFIG", "SET", "maxmemory", 0)
+    check(redis)
+    assert isinstance(outcome, Exception) is (step not in NEEDS_NO_MEMORY)
+    if step not in NEEDS_NO_MEMORY:
+        assert "OOM" in str(outcome)
+        assert after == before
+    await STEPS[step](store, number)
+    check(redis)
+
+
+@ensureDeferred
+async def test_redis_without_memory_can_still_be_cleaned_up(opened, redis):
+    store = opened.reopened(retention_s=1.0)
+    await store.accept([record(f"m{n}", State.DONE) for n in range(5)])
+    redis.call("ZADD", "rp:news", 1, "E:old")
+    opened.now_ms = 10_000
+    redis.call("CONFIG", "SET", "maxmemory", 1)
+    try:
+        await store.maintain()
+    finally:
+        redis.call("CONFIG", "SET", "maxmemory", 0)
+    assert set(redis.call("KEYS", "*")) == {"rp:no", "rp:gone"}
+
+
+@pytest.mark.parametrize("step", [*STEPS, "the rest"])
+@ensureDeferred
+async def test_rights_that_the_documents_ask_for_are_enough(opened, redis, step):
+    [line] = [each for each in REDIS_MD.read_text().splitlines() if "~rp:*" in each]
+    rights = line.strip().removesuffix(".").strip("`").split()
+    redis.call("ACL", "SETUSER", "node", "reset", "on", ">secret", *rights)
+    store = opened.store
+    try:
+        await opened.link.command("AUTH", "node", "secret")
+        await store.accept([record("m"), record("once", once=True), scheduled("s")])
+        number = await device(store, "obs")
+        await note(store, "m", Level.SENT, number)
+        if step in STEPS:
+            await STEPS[step](store, number)
+        else:
+            await store.maintain()
+            assert store.healthy() is None
+            await store.canary("n1")
+            await store.news_since(0, 10)
+            await store.publish("rp:nodes", "x")
+            await store.add_key(StoredKey(Key("a" * 12, KeyKind.BACKEND, 0), bytes(32)))
+            await store.page_keys(10, None)
+            await store.get_key("a" * 12)
+            await store.get("m")
+            await store.page(None, None, 10, None)
+            await store.had("m", [number])
+            await store.agenda()
+            assert await missed(store, number) == ["m", "once"]
+        for outside in (("GET", "other"), ("PUBLISH", "other", "x"), ("FLUSHALL",)):
+            with pytest.raises(Exception, match="NOPERM"):
+                await opened.link.command(*outside)
+    finally:
+        redis.call("ACL", "DELUSER", "node")
+
+
 # Deadlines
 
 
@@ -210,6 +314,21 @@ async def test_after_a_new_epoch_devices_are_opened_anew(opened, redis):
     await note(store, "m", Level.SENT, *(each.number for each in after))
     _, receipts = await store.get("m")
     assert sorted(each.streamer for each in receipts) == ["s0", "s1", "s2"]
+
+
+@ensureDeferred
+async def test_receipts_of_devices_from_before_a_loss_are_nobodys(opened, redis):
+    """Their clients are still connected, and are sent away."""
+    store = opened.store
+    old = [await device(store, name) for name in ("obs", None)]
+    redis.call("FLUSHALL")
+    await store.accept([record("m", once=True)])
+    await note(store, "m", Level.SENT, *old)
+    message, receipts = await store.get("m")
+    assert (message.receipts.sent, receipts) == (2, [])
+    assert await missed(store, old[0]) == ["m"]
+    ended = await store.take("m", old[0], 1_600)
+    assert ended.devices == (old[1],)
 
 
 @ensureDeferred

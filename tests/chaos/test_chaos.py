@@ -1,0 +1,110 @@
+"""Three nodes behind a balancer without stickiness, one Redis, many stock clients, and nothing stays whole.
+
+While messages are posted, nodes are killed, paused, drained and started again, Redis is killed and started
+again with what it has on disk, and its link to single nodes is cut or stalled. What is promised must hold
+(:mod:`.verdict`); what is not, is counted. The table is printed.
+
+``REWARD_PUSH_SEED`` draws another cast, other messages and other faults; ``REWARD_PUSH_CHAOS=long`` runs it
+at full length (``tox -e soak``).
+"""
+
+import os
+import random
+import time
+from pathlib import Path
+
+import attrs
+import pytest
+
+from tests.running_cluster import DURABLE, RunningCluster
+
+from .cast import Cast, gather
+from .crowd import Crowd
+from .faults import Faults
+from .ledger import Ledger, now_ms
+from .plan import Fault, faults, postings
+from .traffic import Posters, Watchers, ask_all
+from .verdict import judge, table
+
+SEED = int(os.environ.get("REWARD_PUSH_SEED", "1"))
+LONG = os.environ.get("REWARD_PUSH_CHAOS") == "long"
+HEARTBEATS = ("--ping-interval", "3", "--ping-timeout", "2", "--drain", "2")
+"""Short, so that a client of a frozen node gives it up while the run lasts."""
+JOIN_TIMEOUT_S = 90.0
+SETTLE_TIMEOUT_S = 60.0
+SHOWN = 100
+
+
+@attrs.frozen
+class Size:
+    """How much of everything."""
+
+    devices: int
+    messages: int
+    duration_s: float
+
+
+SIZE = Size(300, 5_000, 60.0) if LONG else Size(60, 1_200, 25.0)
+
+
+def test_chaos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """See above."""
+    choose = random.Random(SEED)
+    ledger = Ledger()
+    cluster = RunningCluster(tmp_path, *HEARTBEATS, redis_options=DURABLE)
+    with cluster, Crowd(cluster.url, ledger.reported) as crowd:
+        cast = gather(cluster, SIZE.devices, choose)
+        plan = postings(cast, SIZE.messages, SIZE.duration_s, choose)
+        planned = faults(len(cluster.nodes), SIZE.duration_s, choose)
+        crowd.open(cast.plugins)
+        _wait_online(ledger, cast, crowd)
+        with Watchers(cluster, ledger) as watchers:
+            breaking = Faults(cluster, planned)
+            breaking.start()
+            with Posters(cluster, ledger, plan) as posters:
+                posters.wait()
+            breaking.wait()
+            watchers.check()
+            _wait_online(ledger, cast, crowd)
+            _settle(ledger)
+        states = ask_all(cluster, list(ledger.accepted))
+        verdict = judge(ledger, breaking.windows, states, now_ms())
+        with capsys.disabled():
+            print(f"\nseed {SEED}: {SIZE}, 3 nodes, no stickiness\n{_listed(planned)}")  # noqa: T201
+            print(table(verdict.counts))  # noqa: T201 - it is the result
+            print(*verdict.wrong[:SHOWN], sep="\n")  # noqa: T201
+    assert verdict.wrong == []
+    # That something was tested at all.
+    assert len(ledger.accepted) + len(ledger.too_late) == SIZE.messages
+    assert len(ledger.committed) > SIZE.messages
+    assert verdict.counts["connections"] > len(cast.plugins)
+
+
+def _listed(planned: list[Fault]) -> str:
+    return "\n".join(f"  {fault}" for fault in planned)
+
+
+def _wait_online(ledger: Ledger, cast: Cast, crowd: Crowd) -> None:
+    """Wait until all devices are connected, by their own word."""
+    deadline = time.monotonic() + JOIN_TIMEOUT_S
+    while ledger.online() < len(cast.plugins):
+        crowd.check()
+        if time.monotonic() > deadline:
+            away = [each for each in cast.plugins if not ledger.presence[each.device].now]
+            raise AssertionError(f"not online: {away}, {ledger.refused}")
+        time.sleep(0.1)
+
+
+def _settle(ledger: Ledger) -> None:
+    """Wait until all that still lives was heard, or nothing new has been heard for a while.
+
+    What is missing then is for the verdict to judge.
+    """
+    deadline = time.monotonic() + SETTLE_TIMEOUT_S
+    while time.monotonic() < deadline:
+        alive = [m for m, _ in ledger.unheard() if m.expires_ms > now_ms()]
+        if not alive:
+            break
+        time.sleep(0.2)
+    # Revokes and receipts of the last ones; nothing tells when there are no more.
+    time.sleep(2.0)
