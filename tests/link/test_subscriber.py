@@ -66,7 +66,7 @@ async def test_what_is_published_after_the_confirmation_is_heard(redis, subscrib
 
 
 @ensureDeferred
-async def test_texts_survive(redis, subscribers, heard):
+async def test_texts_survive(each_reader, redis, subscribers, heard):
     subscriber = subscribers(redis.url, *heard.told)
     await subscriber.subscribe(["ns:/™ x"])
     texts = ["00123", "1e5", "", "subscribe", "™ \U0001f381", "a\r\nb\0", "x" * 300_000]
@@ -79,7 +79,9 @@ async def test_texts_survive(redis, subscribers, heard):
 
 
 @ensureDeferred
-async def test_the_order_is_that_of_publishing_over_all_channels(redis, subscribers, heard):
+async def test_the_order_is_that_of_publishing_over_all_channels(
+    each_reader, redis, subscribers, heard
+):
     subscriber = subscribers(redis.url, *heard.told)
     await subscriber.subscribe([f"c{number}" for number in range(7)])
     with redis.client() as client:
@@ -124,7 +126,7 @@ async def test_what_is_not_wanted_any_more_is_not_heard(redis, subscribers, hear
 
 
 @ensureDeferred
-async def test_changing_ones_mind_ends_as_wanted_last(redis, subscribers, heard):
+async def test_changing_ones_mind_ends_as_wanted_last(each_reader, redis, subscribers, heard):
     subscriber = subscribers(redis.url, *heard.told)
     await subscriber.subscribe(["x"])
     for round_ in range(50):
@@ -158,7 +160,9 @@ async def test_giving_up_waiting_keeps_the_subscription(redis, faulty, subscribe
 
 
 @ensureDeferred
-async def test_a_hundred_thousand_channels_are_restored(redis, faulty, subscribers, heard):
+async def test_a_hundred_thousand_channels_are_restored(
+    each_reader, redis, faulty, subscribers, heard
+):
     subscriber = subscribers(url(faulty), *heard.told)
     names = [f"rp:room:/dropcodes|streamer:s-{number}" for number in range(100_000)]
     await subscriber.subscribe(names)

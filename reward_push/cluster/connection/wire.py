@@ -19,6 +19,8 @@ from .replies import BrokenReply, ReplyError, ReplyReader
 
 Word = str | bytes | int
 
+HIREDIS = txredisapi.hiredis is not None
+"""Whether replies are read by hiredis, else by :mod:`.replies`."""
 _CONFIRMATIONS = ("subscribe", "unsubscribe", "psubscribe")
 
 
@@ -35,8 +37,7 @@ class Wire(txredisapi.RedisProtocol):  # type: ignore[misc]
         self._given_up: str | None = None
         """Why it is given up here."""
         self._closed = False
-        if txredisapi.hiredis is None:
-            self._reader = ReplyReader()
+        self._replies = None if HIREDIS else ReplyReader()
 
     def ask(self, *words: Word) -> "Deferred[Any]":
         """Send a command; fire with its reply, in the order asked.
@@ -61,11 +62,11 @@ class Wire(txredisapi.RedisProtocol):  # type: ignore[misc]
 
     def dataReceived(self, data: bytes, unpause: bool = False) -> None:
         """Twisted's hook."""
-        if txredisapi.hiredis is not None:
+        if self._replies is None:
             super().dataReceived(data)
             return
         try:
-            replies = self._reader.feed(data)
+            replies = self._replies.feed(data)
         except BrokenReply as broken:
             self.abort(f"Redis broke its protocol: {broken}")
             return
