@@ -52,7 +52,7 @@ LAYERS: dict[str, set[str]] = {
     "mover": {"engineio"},
     "census": {"engineio"},
     "figures": {"*"},
-    "ports": {"api", "settings", "transports"},
+    "ports": {"bodies", "api", "settings", "transports"},
     "signals": set(),
     "upkeep": set(),
     "standing": {"*"},
