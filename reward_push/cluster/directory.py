@@ -152,6 +152,8 @@ class Directory:
 
     def trouble(self) -> str | None:
         """Return what is wrong for :class:`..ops.health.Health`."""
+        if self._answered_s is None:
+            return "other nodes do not know this one yet"
         doubted = self._doubted_s
         if doubted is not None and self._clock.seconds() - doubted < EXPIRY_S:
             return f"another node uses the node_id {self._me.node_id}, too"

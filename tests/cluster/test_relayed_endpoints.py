@@ -22,7 +22,7 @@ class Over(WebSocket):
     """A WebSocket client on a socket that is there already."""
 
     def __init__(self, opened: Any, target: str) -> None:
-        self.socket = opened
+        self._socket = opened
         self.buffer = b""
         wire.OPEN.add(self)
         self.send(request_bytes("GET", target, UPGRADE))

@@ -256,9 +256,11 @@ def test_a_start_without_redis(nodes: Nodes) -> None:
     nodes.redis.away = True
     a = nodes.started("a")
     assert names(a) == ["a"]
+    assert a.trouble() == "other nodes do not know this one yet"
     nodes.redis.away = False
     nodes.pass_time(BEAT_S)
     assert names(a) == ["a", "b"]
+    assert a.trouble() is None
 
 
 def test_a_node_that_was_paused_takes_nobody_for_dead(nodes: Nodes) -> None:
