@@ -7,12 +7,9 @@ from importlib.metadata import version
 from math import inf
 from typing import Any
 
-import attrs
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.web.http_headers import Headers
-from zope.interface import implementer
 
 from .access.addresses import Proxies
 from .access.guard import GIVES_WAY_AFTER_S, Guard
@@ -21,14 +18,26 @@ from .access.keys import KeyRing
 from .access.tokens import Tokens
 from .access.usage import FLUSH_S
 from .alone import Alone
-from .api.errors import too_large_body
+from .api.auth import Callers
 from .api.resource import build_api
 from .audience import Audience
+from .census import Census
 from .engineio.errors import CloseReason
 from .engineio.registry import Registry
 from .errors import StartError
+from .figures import (
+    ApiFigures,
+    StoreFigures,
+    lateness,
+    show_connections,
+    show_messages,
+    show_node,
+)
 from .mover import Mover
 from .ops.health import Health
+from .ops.lag import LoopLag
+from .ops.metrics import Metrics
+from .ports import ports
 from .presence import HerePresence
 from .replay import Replay
 from .rewards.acknowledgements import Acknowledgements
@@ -38,18 +47,14 @@ from .rewards.publisher import Publisher
 from .rewards.receipts import ReceiptBuffer
 from .rewards.scheduler import CLAIM_AHEAD_MS, Scheduler
 from .rewards.waiting import Waiting
-from .settings.model import HttpSettings, Settings, TokenSettings
+from .settings.model import Settings, TokenSettings
 from .signals import on_second_stop
 from .socketio.decoder import Decoder, Limits
 from .socketio.server import Server
 from .standing import IStanding, Parts
 from .transports.cors import Origins
-from .transports.interfaces import IBodyPolicy, IUpload
-from .transports.listening import listening
 from .transports.options import SiteOptions
 from .transports.resource import EngineResource
-from .transports.root import Root
-from .transports.site import build_site
 from .transports.websocket import WebSocketAcceptor
 from .transports.wheel import Wheel, tick_for
 from .upkeep import Upkeep
@@ -69,8 +74,10 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     # Twisted's reactor goes by the wall clock, which may be set: every timer would stall or fire at once.
     # What is due is the schedule's business, and goes by the wall clock there.
     reactor.seconds = time.monotonic
-    standing = _standing(settings, reactor)
-    store, now_ms = standing.store, standing.now_ms
+    metrics = Metrics()
+    standing = _standing(settings, metrics, reactor)
+    store = StoreFigures(metrics).timed(standing.store, reactor.seconds)
+    now_ms = standing.now_ms
     upkeep = Upkeep(reactor)
     keys = KeyRing(store, now_ms, settings.backend_key, _tokens(settings.tokens, now_ms, upkeep))
 
@@ -93,7 +100,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     )
     receipts = ReceiptBuffer(store, reactor)
     delivery = Delivery(server, store, receipts, now_ms)
-    waiting = Waiting(delivery, reactor, now_ms)
+    waiting = Waiting(delivery, reactor, now_ms, observe_lateness_ms=lateness(metrics))
     news = standing.news(LocalNews(waiting, delivery))
     scheduler = Scheduler(
         store,
@@ -153,23 +160,32 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     )
     for trouble in (*standing.troubles, scheduler.trouble, receipts.trouble):
         health.watch(trouble)
-    api = build_api(
-        publisher=Publisher(
-            store, news, scheduler, now_ms, settings.namespaces, flush=receipts.flush
-        ),
+    publisher = Publisher(store, news, scheduler, now_ms, settings.namespaces, flush=receipts.flush)
+    apis = build_api(
+        publisher=publisher,
         store=store,
         flush=receipts.flush,
         presence=standing.presence,
+        version=version("reward-push"),
         nodes=standing.nodes,
         keys=keys,
         health=health,
         namespaces=settings.namespaces,
         now_ms=now_ms,
         gate=guard,
+        metrics=metrics.page,
+        internal=bool(settings.internal_listen),
+        observe=ApiFigures(metrics).observe,
     )
     resource = EngineResource(registry, websockets, origins, foreign=standing.foreign, door=guard)
-    root = Root({settings.path: resource}, api, ApiBodies(http))
-    site = build_site(root, options, root, reactor)
+    listeners, sites = ports(settings, options, resource, apis, Callers(keys, guard), reactor)
+    show_node(metrics, settings.node_id, lambda: health.healthcheck().body)
+    show_connections(
+        metrics,
+        Census(registry, lambda call: reactor.callLater(0, call)),
+        *(registry, server, audience, guard, resource, sites),
+    )
+    show_messages(metrics, publisher, waiting, delivery, receipts)
     upkeep.every(TIDY_S, guard.tidy)
     upkeep.every(FLUSH_S, lambda: keys.usage.flush(audience.keys_in_use()), at_stop=True)
     node = Node(
@@ -177,12 +193,13 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         reactor,
     )
     on_second_stop(reactor, node.hurry)
-    for description in settings.listen:
-        listening(description, site, reactor).setServiceParent(node)
+    lag = LoopLag(reactor, metrics.distribution("loop_lag_seconds").observe)
+    for service in (*listeners, lag):
+        service.setServiceParent(node)
     return node
 
 
-def _standing(settings: Settings, reactor: Any) -> IStanding:
+def _standing(settings: Settings, metrics: Metrics, reactor: Any) -> IStanding:
     standing: IStanding
     if settings.cluster is None:
         standing = Alone(settings, reactor)
@@ -190,7 +207,7 @@ def _standing(settings: Settings, reactor: Any) -> IStanding:
         # Imported here: the Redis library installs a reactor.
         from .together import Together
 
-        standing = Together(settings, settings.cluster, reactor)
+        standing = Together(settings, settings.cluster, metrics, reactor)
     return standing
 
 
@@ -208,7 +225,7 @@ def _tokens(
 
 
 class Node(MultiService):
-    """A running node. Its children are the ports it listens on.
+    """A running node. Its children are the ports it listens on, and what watches the event loop.
 
     Started: ports (a port that cannot be had stops the start), what it stands on, schedule, ready.
     Stopped: no longer ready, no handshakes, clients moved away, schedule, ports, receipts, what it stands
@@ -233,7 +250,7 @@ class Node(MultiService):
         self._scheduler = scheduler
         self._waiting = waiting
         self._receipts = receipts
-        self._mover = Mover(registry, clock)
+        self._mover = Mover(lambda: (*registry, *standing.guests()), clock)
         self._resource = resource
         self._health = health
         self._wheel = wheel
@@ -282,29 +299,3 @@ class Node(MultiService):
         await kept
         await self._standing.stop()
         self._wheel.stop()
-
-
-@implementer(IBodyPolicy)
-@attrs.frozen
-class ApiBodies:
-    """How large the bodies of API calls may be; nobody waits for one that is not complete."""
-
-    settings: HttpSettings
-
-    def limit(self, method: bytes, uri: bytes) -> int:
-        """See :class:`.transports.interfaces.IBodyPolicy`."""
-        if uri.partition(b"?")[0] == b"/v1/messages/batch":
-            return self.settings.max_api_batch_bytes
-        return self.settings.max_api_body_bytes
-
-    def receiving(
-        self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None], peer: str
-    ) -> IUpload | None:
-        """See :class:`.transports.interfaces.IBodyPolicy`."""
-        return None
-
-    def refuse(
-        self, method: bytes, uri: bytes, headers: Headers
-    ) -> tuple[list[tuple[bytes, bytes]], bytes]:
-        """See :class:`.transports.interfaces.IBodyPolicy`."""
-        return [(b"Content-Type", b"application/json")], too_large_body()

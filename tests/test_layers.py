@@ -50,6 +50,9 @@ LAYERS: dict[str, set[str]] = {
     "replay": {"engineio.interfaces", "engineio.outgoing", "socketio", "access", "rewards"},
     "presence": {"engineio", "socketio", "rewards", "cluster.peers"},
     "mover": {"engineio"},
+    "census": {"engineio"},
+    "figures": {"*"},
+    "ports": {"bodies", "api", "settings", "transports"},
     "signals": set(),
     "upkeep": set(),
     "standing": {"*"},
@@ -66,7 +69,10 @@ LAYERS: dict[str, set[str]] = {
         *("engineio.options", "errors", "access.limits", "access.addresses", "cluster.address"),
         *("access.token_keys", "access.key_set_file"),
     },
+    "bodies": {"api", "settings", "transports"},
     "first_keys": {"access", "errors", "settings"},
+    # Talks to a node over HTTP alone.
+    "cli": {"settings", "errors"},
     "node": {"*"},
     "tap": {"*"},
 }

@@ -68,11 +68,11 @@ class Callers:
         self._keys = keys
         self._gate = gate
 
-    async def identify(self, request: Request, presented: str) -> Key:
+    async def identify(self, request: Request, presented: str, *, calls: bool = True) -> Key:
         """Return the key that ``presented`` is.
 
         Raises :class:`.errors.ApiError`: ``unauthorized`` for a wrong key, ``rate_limited`` for a client
-        with too many of them, whatever its key now, and for a key that calls too often.
+        with too many of them, whatever its key now, and, if it ``calls``, for a key that calls too often.
         """
         gate = self._gate
         if gate is None:
@@ -83,7 +83,8 @@ class Callers:
         if key is None:
             gate.failed(address)
         key = _known(key)
-        _let_pass(gate.refuse_call(key))
+        if calls:
+            _let_pass(gate.refuse_call(key))
         return key
 
 
@@ -94,20 +95,36 @@ async def authorize(request: Request, callers: Callers, right: Right | None) -> 
     :meth:`Callers.identify` does, and :class:`..rewards.errors.Refused` ``forbidden`` for a plugin key or a
     missing right.
     """
+    key = await callers.identify(request, _presented(request))
+    _check_kind(key)
+    if right is not None and right not in key.rights:
+        msg = f'this key has not the right "{right}"'
+        raise Refused(ErrorCode.FORBIDDEN, msg)
+    return key
+
+
+async def vet(request: Request, callers: Callers) -> None:
+    """Check that a request whose body has yet to come carries a backend key.
+
+    Raises the same as :func:`authorize`, which follows when the body is there, and counts the call.
+    """
+    _check_kind(await callers.identify(request, _presented(request), calls=False))
+
+
+def _presented(request: Request) -> str:
     values = request.requestHeaders.getRawHeaders(b"authorization", [])
     if len(values) > 1:
         raise _unauthorized("the Authorization header came more than once")
     presented = from_authorization(values[0].decode("latin-1")) if values else None
     if presented is None:
         raise _unauthorized("a backend key is needed: Authorization: ApiKey <key>")
-    key = await callers.identify(request, presented)
+    return presented
+
+
+def _check_kind(key: Key) -> None:
     if key.kind is not KeyKind.BACKEND:
         msg = "this is a plugin's key: the API needs a backend key"
         raise Refused(ErrorCode.FORBIDDEN, msg)
-    if right is not None and right not in key.rights:
-        msg = f'this key has not the right "{right}"'
-        raise Refused(ErrorCode.FORBIDDEN, msg)
-    return key
 
 
 def _known(key: Key | None) -> Key:

@@ -57,6 +57,7 @@ class ClusterClock:
         """``clock`` is monotonic; ``wall_s`` is this machine's own time, in epoch seconds."""
         self._redis = redis
         self._clock = clock
+        self._wall_s = wall_s
         self._offset_s = wall_s() - clock.seconds()
         self._latest_ms = 0
         self._samples: deque[_Sample] = deque(maxlen=SAMPLES)
@@ -71,6 +72,10 @@ class ClusterClock:
             return self._latest_ms
         self._latest_ms = now_ms
         return now_ms
+
+    def ahead_s(self) -> float:
+        """Return how far Redis' clock is ahead of this machine's, in seconds."""
+        return float(self._clock.seconds() + self._offset_s - self._wall_s())
 
     def start(self) -> None:
         """Ask for the time now and then."""

@@ -116,6 +116,10 @@ class Session:
         """Whether a unit of ``tracker`` waits for the client: it is on its way."""
         return self._outbox.holds(tracker)
 
+    def on_their_way(self) -> set[ITracker]:
+        """Return the trackers of the units that wait for the client."""
+        return self._outbox.trackers()
+
     def when_idle(self, call: Callable[[], object]) -> None:
         """Call ``call`` once nothing waits for the client, which may be at once; not after the end."""
         self._outbox.when_idle(call)
@@ -165,7 +169,9 @@ class Session:
         if transport is not None:
             self._drop_candidate()
             # Before anything is written: the end of a poll may bring the connection's next request.
-            self._end(reason, evicted=True)
+            if self.handler is not None:
+                self._sessions.counts.evicted[reason] += 1
+            self._end(reason)
             transport.fail()
 
     # What a transport tells (ISession).
@@ -458,9 +464,7 @@ class Session:
         elif transport.writable:
             transport.send((last,))
 
-    def _end(self, reason: CloseReason, *, evicted: bool = False) -> None:
-        if not self._closing:
-            self._sessions.counts.ended(reason, evicted=evicted)
+    def _end(self, reason: CloseReason) -> None:
         handler = self.handler
         self._forget()
         if handler is not None:
@@ -474,7 +478,6 @@ class Session:
         self._sessions.forget(self)
 
     def _tell_handler(self, reason: CloseReason) -> None:
-        self._sessions.counts.ended(reason)
         handler, self._outbox.handler = self._outbox.handler, None
         if handler is not None:
             self._sessions.ended(reason)

@@ -3,7 +3,6 @@ that arrive, and the hand-over to a WebSocket.
 """
 
 from collections.abc import Callable, Iterable
-from enum import Enum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,9 @@ from .deadline import Deadline
 from .errors import error_body, reason_phrase
 from .framing import is_ambiguous
 from .interfaces import IUpload
+from .large import LARGE_BYTES, RETRY_AFTER_S, Unwelcome
 from .linger import linger
+from .phases import ENDING, Phase
 from .request import peer_of
 from .sockets import set_protocol
 
@@ -29,29 +30,6 @@ _FOLDED = (b" ", b"\t")
 
 ABORT_S = 15.0
 """How long a connection that we gave up may take to flush and close."""
-
-
-class Phase(Enum):
-    """What a connection is waiting for; each has its own deadline."""
-
-    IDLE = "idle"
-    """The next request."""
-    HEAD = "head"
-    """The rest of a request's head."""
-    BODY = "body"
-    """The rest of a request's body."""
-    BUSY = "busy"
-    """Our own answer: no deadline, a poll is held as long as its session likes."""
-    CLOSING = "closing"
-    """The end of a connection whose last answer was written."""
-    GIVEN_UP = "given up"
-    """The end of a connection that was idle for too long."""
-    GONE = "gone"
-    """Nothing: the transport has gone over to another protocol."""
-
-
-_ENDING = frozenset({Phase.CLOSING, Phase.GIVEN_UP, Phase.GONE})
-"""Phases in which no input is taken."""
 
 
 class EdgeChannel(HTTPChannel):
@@ -65,6 +43,7 @@ class EdgeChannel(HTTPChannel):
     _armed: Phase | None = None
     _successor: IProtocol | None = None
     _upload: IUpload | None = None
+    _is_large = False
     _deadline: Deadline
 
     # What is received
@@ -77,7 +56,7 @@ class EdgeChannel(HTTPChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """Take in ``data`` and set the deadline of what is now awaited."""
-        if self._phase in _ENDING:
+        if self._phase in ENDING:
             # TLS goes on reading until the client has agreed to the close.
             return
         super().dataReceived(data)
@@ -121,11 +100,45 @@ class EdgeChannel(HTTPChannel):
             return
         super().allHeadersReceived()
         self._phase = Phase.BODY
+        request = self.requests[-1]
+        if self.length is None or self.length > LARGE_BYTES:
+            self._vet(request)
+            if self._phase is Phase.GONE:
+                return
         if self.length is None or self.length > len(self._buffer):
-            request = self.requests[-1]
             self._upload = self.site.policy.receiving(
                 self._command, self._path, request.requestHeaders, self._drop, peer_of(request)
             )
+
+    def _vet(self, request: Any) -> None:
+        """Ask whether the large body of ``request`` is wanted; it comes meanwhile."""
+        verdict = self.site.policy.vet(request)
+        if verdict is None:
+            return
+        if not self.site.large.begin():
+            retry = (b"Retry-After", b"%d" % RETRY_AFTER_S)
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+            body = error_body(status, "too many large requests at one time: try again")
+            self._answer_and_leave(status, (retry,), body)
+            return
+        self._is_large = True
+        verdict.addCallback(self._vetted, request)
+
+    def _vetted(self, unwelcome: Unwelcome | None, request: Any) -> None:
+        is_coming = self._phase is Phase.BODY and self.requests[-1] is request
+        if unwelcome is not None and is_coming:
+            status = HTTPStatus(unwelcome.status)
+            self._answer_and_leave(status, unwelcome.headers, unwelcome.body)
+
+    def _large_is_over(self) -> None:
+        if self._is_large:
+            self._is_large = False
+            self.site.large.end()
+
+    @property
+    def target(self) -> bytes:
+        """What the request being received is for, with its query."""
+        return self._path
 
     def allContentReceived(self) -> None:
         """The request is complete: no deadline until it is answered."""
@@ -147,6 +160,7 @@ class EdgeChannel(HTTPChannel):
 
     def requestDone(self, request: Any) -> None:
         """The answer is written: wait for the next request, which may be here already."""
+        self._large_is_over()
         self._phase = Phase.IDLE
         self._armed = None
         super().requestDone(request)
@@ -168,6 +182,7 @@ class EdgeChannel(HTTPChannel):
         self._phase = Phase.GONE
         self._deadline.end()
         self._stop_receiving()
+        self._large_is_over()
         super().connectionLost(reason)
 
     def refuse_body(self) -> None:
@@ -202,7 +217,7 @@ class EdgeChannel(HTTPChannel):
         """Write a last answer to a request no resource has seen, and let the client read it."""
         if self._phase is Phase.GONE:
             return
-        self.site.refused[status] += 1
+        self.site.refusals[status] += 1
         answer = Headers()
         self.site.identify(answer)
         answer.setRawHeaders(b"Content-Type", [b"application/json"])
@@ -223,6 +238,7 @@ class EdgeChannel(HTTPChannel):
         self._phase = Phase.GONE
         self._deadline.end()
         self._stop_receiving()
+        self._large_is_over()
         self.requests.clear()
         transport, self.transport = self.transport, None
         transport.unregisterProducer()

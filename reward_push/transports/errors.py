@@ -12,6 +12,7 @@ CODES = {
     HTTPStatus.REQUEST_URI_TOO_LONG: "too_large",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "too_large",
     HTTPStatus.INTERNAL_SERVER_ERROR: "internal",
+    HTTPStatus.SERVICE_UNAVAILABLE: "unavailable",
 }
 """The ``code`` in the body of each status answered here."""
 

@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.web.http_headers import Headers
 from zope.interface import Interface
+
+from .large import Unwelcome
 
 
 class IUpload(Interface):
@@ -28,8 +31,16 @@ class IBodyPolicy(Interface):
     ) -> IUpload | None:
         """A request's head is here, its body has yet to come; return who wants to know how that ends.
 
-        ``peer`` is the address at the connection's other end, empty where there is none. Not called for a body that came along with the head. Until it is told the end, the upload
-        may call ``drop()`` to cut the request's connection.
+        ``peer`` is the address at the connection's other end, empty where there is none. Not called for a
+        body that came along with the head. Until it is told the end, the upload may call ``drop()`` to cut
+        the request's connection.
+        """
+
+    def vet(request: Any) -> "Deferred[Unwelcome | None] | None":
+        """A large body has yet to come: return ``None`` to let it, else what fires with ``None``, or with why not.
+
+        Meanwhile the body comes. Of bodies that are vetted there are only so many at a time
+        (:mod:`.large`).
         """
 
     def refuse(

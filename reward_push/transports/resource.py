@@ -30,6 +30,9 @@ from .refusals import refuse, turn_away
 from .request import EdgeRequest
 from .websocket import WebSocketAcceptor
 
+DRAINING = "draining"
+"""The word for a handshake that was refused because the node stops."""
+
 
 @implementer(IBodyPolicy)
 class EngineResource(Resource):
@@ -88,6 +91,9 @@ class EngineResource(Resource):
         if isinstance(transport, _Foreign):
             return transport.foreign.receiving(method, uri, headers, drop, peer, transport.sid)
         return None if transport is None else transport.receiving(drop)
+
+    def vet(self, request: EdgeRequest) -> None:
+        """See :class:`.interfaces.IBodyPolicy`: none of a session's is large."""
 
     def refuse(
         self, method: bytes, uri: bytes, headers: Headers
@@ -159,7 +165,7 @@ class EngineResource(Resource):
         if request.method != b"GET":
             return Refusal.BAD_HANDSHAKE_METHOD
         if self.draining:
-            self.refused["draining"] += 1
+            self.refused[DRAINING] += 1
             request.setResponseCode(503)
             request.setHeader(b"Retry-After", b"1")
             return b""

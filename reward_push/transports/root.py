@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
+from twisted.internet.defer import Deferred
 from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource, Resource
 from zope.interface import implementer
 
 from .interfaces import IBodyPolicy, IUpload
+from .large import Unwelcome
 from .request import EdgeRequest
 from .resource import EngineResource
 
@@ -45,6 +47,10 @@ class Root(Resource):
     ) -> IUpload | None:
         """See :class:`.interfaces.IBodyPolicy`."""
         return self._bodies(uri).receiving(method, uri, headers, drop, peer)
+
+    def vet(self, request: EdgeRequest) -> "Deferred[Unwelcome | None] | None":
+        """See :class:`.interfaces.IBodyPolicy`."""
+        return self._bodies(request.channel.target).vet(request)
 
     def refuse(
         self, method: bytes, uri: bytes, headers: Headers

@@ -9,6 +9,7 @@ from twisted.web.server import Site
 from .channel import EdgeChannel
 from .deadline import Clock
 from .interfaces import IBodyPolicy
+from .large import LargeBodies
 from .options import SiteOptions
 from .protection import PROTECTION
 from .request import EdgeRequest
@@ -38,8 +39,9 @@ class EdgeSite(Site):
         self._parsePOSTFormSubmission = False
         self.options = options
         self.policy = policy
+        self.large = LargeBodies()
         self.clock = clock
-        self.refused: Counter[int] = Counter()
+        self.refusals: Counter[int] = Counter()
         """Answers given since the start before a resource saw the request, by status."""
         self._node_id = options.node_id.encode("ascii")
 

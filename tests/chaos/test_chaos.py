@@ -32,6 +32,7 @@ HEARTBEATS = ("--ping-interval", "3", "--ping-timeout", "2", "--drain", "2")
 """Short, so that a client of a frozen node gives it up while the run lasts."""
 JOIN_TIMEOUT_S = 90.0
 SETTLE_TIMEOUT_S = 60.0
+SHOWN = 100
 
 
 @attrs.frozen
@@ -71,6 +72,7 @@ def test_chaos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         with capsys.disabled():
             print(f"\nseed {SEED}: {SIZE}, 3 nodes, no stickiness\n{_listed(planned)}")  # noqa: T201
             print(table(verdict.counts))  # noqa: T201 - it is the result
+            print(*verdict.wrong[:SHOWN], sep="\n")  # noqa: T201
     assert verdict.wrong == []
     # That something was tested at all.
     assert len(ledger.accepted) + len(ledger.too_late) == SIZE.messages

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import txredisapi
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
@@ -33,6 +33,7 @@ class Wire(txredisapi.RedisProtocol):  # type: ignore[misc]
         """Why it was lost."""
         self._given_up: str | None = None
         """Why it is given up here."""
+        self._closed = False
 
     def ask(self, *words: Word) -> "Deferred[Any]":
         """Send a command; fire with its reply, in the order asked.
@@ -64,12 +65,15 @@ class Wire(txredisapi.RedisProtocol):  # type: ignore[misc]
     def connectionLost(self, reason: Failure) -> None:
         """Twisted's hook."""
         self._reason = self._given_up or why(reason)
+        # txredisapi answers all that waits, by replyReceived.
         super().connectionLost(reason)
+        self._closed = True
         self.lost(self._reason)
 
     def replyReceived(self, reply: Any) -> None:
         """Txredisapi's hook."""
-        if self._reason is not None:
+        if self._closed:
+            # Its slower parser may come with what it had read before.
             return
         if self.replyQueue.waiting:
             super().replyReceived(reply)
@@ -78,9 +82,13 @@ class Wire(txredisapi.RedisProtocol):  # type: ignore[misc]
             refused = isinstance(reply, txredisapi.ResponseError)
             self.abort(f"Redis refuses: {ErrorReply.of(str(reply))}" if refused else None)
 
-    def _in_our_words(self, failure: Failure) -> None:
+    def _in_our_words(self, failure: Failure) -> Failure:
         if failure.check(txredisapi.ResponseError):
             raise ErrorReply.of(str(failure.value)) from None
+        if failure.check(CancelledError):
+            # Its reply may still come, and would be taken for another's.
+            self.abort("given up")
+            return failure
         # Lost, or what came is no reply at all.
         self.abort("Redis broke its protocol")
         raise NotConnected(self._reason or "Redis broke its protocol") from None

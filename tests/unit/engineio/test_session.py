@@ -901,6 +901,89 @@ def test_revision_3_measures_the_round_trip_by_its_own_pings() -> None:
     assert world.session.rtt_s == pytest.approx(world.wheel.now() - asked_at)
 
 
+# What is counted.
+
+
+def test_sessions_are_counted_as_they_open_and_end() -> None:
+    """Each once, however often it is told to end."""
+    world = World("websocket", V3)
+    counts = world.registry.counts
+    assert counts.opened == {("websocket", 3): 1}
+    world.session.evict(CloseReason.SLOW_CLIENT)
+    world.session.evict(CloseReason.SLOW_CLIENT)
+    world.session.close(CloseReason.FORCED_CLOSE)
+    assert counts.evicted == {CloseReason.SLOW_CLIENT: 1}
+    assert world.registry.ends[CloseReason.SLOW_CLIENT] == 1
+    assert sum(world.registry.ends.values()) == 1
+
+
+@pytest.mark.parametrize("end", ["evict", "broken", "late"])
+def test_a_session_whose_goodbye_waits_has_ended(end: str) -> None:
+    """What becomes of the goodbye is not another end."""
+    world = World()
+    world.session.close(CloseReason.FORCED_CLOSE)
+    if end == "evict":
+        world.session.evict(CloseReason.SHUTTING_DOWN)
+    elif end == "broken":
+        world.session.transport_broken(world.transport, CloseReason.PARSE_ERROR)
+    else:
+        world.wheel.advance(OPTIONS.close_grace_s)
+    assert world.gone
+    assert world.registry.counts.evicted == {}
+    assert world.registry.ends[CloseReason.FORCED_CLOSE] == 1
+    assert sum(world.registry.ends.values()) == 1
+
+
+def test_a_session_that_never_opened_is_not_counted() -> None:
+    """Its client never had it."""
+    registry = Registry(OPTIONS, FakeWheel(), Recorder)
+    session = registry.open(V4)
+    session.transport_lost(FakeTransport())
+    assert registry.counts.opened == {}
+    assert not any(registry.ends.values())
+
+
+def test_upgrades_are_counted_by_how_they_end() -> None:
+    """A session that ends meanwhile has not upgraded."""
+    world = World()
+    counts = world.registry.counts
+    world.session.transport_lost(world.probing())
+    assert (counts.upgraded, counts.not_upgraded) == (0, 1)
+    world.session.received(world.upgrading(), UPGRADE)
+    assert (counts.upgraded, counts.not_upgraded) == (1, 1)
+    other = World()
+    other.upgrading()
+    other.session.evict(CloseReason.FORCED_CLOSE)
+    assert other.registry.counts.not_upgraded == 1
+
+
+def test_what_is_on_its_way_can_be_told() -> None:
+    """By its trackers; what has none is nobody's."""
+    world = World("websocket")
+    tracker = Tracker()
+    world.transport.writable = False
+    for unit in (message("x"), Outgoing(say("code"), tracker=tracker)):
+        world.session.send(unit)
+    assert world.session.on_their_way() == {tracker}
+    world.transport.writable = True
+    world.session.transport_drained(world.transport)
+    assert world.session.on_their_way() == set()
+
+
+def test_what_waits_is_measured() -> None:
+    """By the size of what is to be written."""
+    world = World("websocket")
+    assert world.session.waiting_size == 0
+    world.transport.writable = False
+    unit = message("12345")
+    world.session.send(unit)
+    world.session.send(unit)
+    assert world.session.waiting_size == 2 * unit.size > 0
+    world.transport.writable = True
+    world.session.transport_drained(world.transport)
+    assert world.session.waiting_size == 0
+
+
 # How fast the client sends.
 
 
@@ -1010,69 +1093,3 @@ def test_a_candidate_that_floods_is_dropped_with_its_session() -> None:
     assert told[-1] == float("inf")
     assert candidate.ended == ["close"]
     assert world.gone
-
-
-# What is counted.
-
-
-def test_sessions_are_counted_as_they_open_and_end() -> None:
-    """Each once, however often it is told to end."""
-    world = World("websocket", V3)
-    counts = world.registry.counts
-    assert (dict(counts.opened), dict(counts.closed)) == ({("websocket", 3): 1}, {})
-    world.session.evict(CloseReason.SLOW_CLIENT)
-    world.session.evict(CloseReason.SLOW_CLIENT)
-    world.session.close(CloseReason.FORCED_CLOSE)
-    assert counts.closed == counts.evicted == {CloseReason.SLOW_CLIENT: 1}
-
-
-@pytest.mark.parametrize("end", ["evict", "broken", "late"])
-def test_a_session_whose_goodbye_waits_has_ended(end: str) -> None:
-    """What becomes of the goodbye is not another end."""
-    world = World()
-    world.session.close(CloseReason.FORCED_CLOSE)
-    if end == "evict":
-        world.session.evict(CloseReason.SHUTTING_DOWN)
-    elif end == "broken":
-        world.session.transport_broken(world.transport, CloseReason.PARSE_ERROR)
-    else:
-        world.wheel.advance(OPTIONS.close_grace_s)
-    assert world.gone
-    counts = world.registry.counts
-    assert (counts.closed, counts.evicted) == ({CloseReason.FORCED_CLOSE: 1}, {})
-
-
-def test_a_session_that_never_opened_is_not_counted() -> None:
-    """Its client never had it."""
-    registry = Registry(OPTIONS, FakeWheel(), Recorder)
-    session = registry.open(V4)
-    session.transport_lost(FakeTransport())
-    assert (registry.counts.opened, registry.counts.closed) == ({}, {})
-
-
-def test_upgrades_are_counted_by_how_they_end() -> None:
-    """A session that ends meanwhile has not upgraded."""
-    world = World()
-    counts = world.registry.counts
-    world.session.transport_lost(world.probing())
-    assert (counts.upgraded, counts.not_upgraded) == (0, 1)
-    world.session.received(world.upgrading(), UPGRADE)
-    assert (counts.upgraded, counts.not_upgraded) == (1, 1)
-    other = World()
-    other.upgrading()
-    other.session.evict(CloseReason.FORCED_CLOSE)
-    assert other.registry.counts.not_upgraded == 1
-
-
-def test_what_waits_is_measured() -> None:
-    """By the size of what is to be written."""
-    world = World("websocket")
-    assert world.session.waiting_size == 0
-    world.transport.writable = False
-    unit = message("12345")
-    world.session.send(unit)
-    world.session.send(unit)
-    assert world.session.waiting_size == 2 * unit.size > 0
-    world.transport.writable = True
-    world.session.transport_drained(world.transport)
-    assert world.session.waiting_size == 0

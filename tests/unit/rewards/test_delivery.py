@@ -575,6 +575,20 @@ def test_what_waits_for_a_client_that_takes_nothing_is_not_written_twice(node: N
     assert [args[1]["id"] for _, args in events(peer)] == ["a", "b"]
 
 
+def test_what_a_client_takes_while_the_store_is_asked_is_not_written_again(node: Node) -> None:
+    """The store did not know yet."""
+    peer = node.plugin(1)
+    peer.transport.writable = False
+    node.delivery.deliver(message("a"))
+    page: Deferred[Missed] = Deferred()
+    node.store.pages = [page]
+    node.replay.heal(connected(peer))
+    peer.transport.writable = True
+    peer.session.transport_drained(peer.transport)
+    page.callback(Missed((message("a"), message("b")), None))
+    assert [args[1]["id"] for _, args in events(peer)] == ["a", "b"]
+
+
 def test_healing_during_a_replay_is_done_after_it(node: Node) -> None:
     page: Deferred[Missed] = Deferred()
     node.store.pages = [page, Missed((message("b"),), None)]

@@ -112,6 +112,8 @@ class FakePolicy:
 
     def __init__(self) -> None:
         self.uploads: list[FakeUpload] = []
+        self.vetted: list[bytes] = []
+        self.verdict: Any = None
         self.refused: list[tuple[bytes, bytes, list[bytes] | None]] = []
 
     def limit(self, method: bytes, uri: bytes) -> int:
@@ -124,6 +126,10 @@ class FakePolicy:
     ) -> FakeUpload:
         self.uploads.append(FakeUpload(uri, drop))
         return self.uploads[-1]
+
+    def vet(self, request: Any) -> Any:
+        self.vetted.append(request.channel.target)
+        return self.verdict
 
     def refuse(
         self, method: bytes, uri: bytes, headers: Any
