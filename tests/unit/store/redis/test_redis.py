@@ -298,6 +298,8 @@ async def test_no_number_that_a_node_has_seen_is_given_away_again(two, redis):
     for each in two:
         await each.store.meet("new")
     assert int(redis.call("GET", "rp:no")) >= ahead + 4096
+    await two[0].store.meet("new", ahead + 10_000)
+    assert int(redis.call("GET", "rp:no")) == ahead + 10_000
     again = [await each.store.open_device("k", "s", None, 1_000) for each in two]
     assert len({opened.number, *(each.number for each in again)}) == 3
 
