@@ -100,6 +100,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     )
     receipts = ReceiptBuffer(store, reactor)
     delivery = Delivery(server, store, receipts, now_ms)
+    receipts.on_late = delivery.tell_late
     waiting = Waiting(delivery, reactor, now_ms, observe_lateness_ms=lateness(metrics))
     news = standing.news(LocalNews(waiting, delivery))
     scheduler = Scheduler(
@@ -112,7 +113,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         ask_every_s=standing.ask_every_s,
         missed_grace_ms=standing.missed_grace_ms,
     )
-    acknowledgements = Acknowledgements(delivery, receipts, store, news, now_ms)
+    acknowledgements = Acknowledgements(delivery, receipts, store, news, reactor, now_ms)
     replay = Replay(
         store,
         receipts,
@@ -176,6 +177,8 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         metrics=metrics.page,
         internal=bool(settings.internal_listen),
         observe=ApiFigures(metrics).observe,
+        max_body_bytes=http.max_api_body_bytes,
+        call_soon=lambda call: reactor.callLater(0, call),
     )
     resource = EngineResource(registry, websockets, origins, foreign=standing.foreign, door=guard)
     listeners, sites = ports(settings, options, resource, apis, Callers(keys, guard), reactor)

@@ -31,6 +31,7 @@ LAYERS: dict[str, set[str]] = {
     "rewards.delivery": {
         *("rewards", "engineio.interfaces", "socketio.interfaces", "cluster.interfaces"),
     },
+    "rewards.acknowledgements": {"rewards", "access.interfaces"},
     "socketio": {"engineio"},
     "transports": {"engineio", "access"},
     "cluster.emitters": {"rewards", "engineio.outgoing", "socketio", "cluster"},

@@ -29,7 +29,7 @@ async def test_it_is_the_seam(redis, links):
 
 
 @ensureDeferred
-async def test_values_survive(redis, links):
+async def test_values_survive(each_reader, redis, links):
     link = links(redis.url)
     await connected(link)
     texts = [
@@ -57,7 +57,7 @@ async def test_values_survive(redis, links):
 
 
 @ensureDeferred
-async def test_effects_and_answers_come_in_the_order_of_the_calls(redis, links):
+async def test_effects_and_answers_come_in_the_order_of_the_calls(each_reader, redis, links):
     link = links(redis.url)
     await connected(link)
     answered: list[int] = []
@@ -91,7 +91,7 @@ async def test_a_call_made_in_an_answer_comes_behind_those_made_before(redis, li
 
 
 @ensureDeferred
-async def test_forgotten_scripts_are_loaded_again_and_the_order_is_kept(redis, links):
+async def test_forgotten_scripts_are_loaded_again_and_the_order_is_kept(each_reader, redis, links):
     link = links(redis.url)
     await connected(link)
     await link.run(PUSH, ["warm"])
@@ -267,7 +267,9 @@ async def test_the_same_process_after_a_cut_is_the_same(redis, faulty, links):
 
 
 @ensureDeferred
-async def test_a_cut_fails_all_that_is_under_way_and_each_call_once(redis, faulty, links):
+async def test_a_cut_fails_all_that_is_under_way_and_each_call_once(
+    each_reader, redis, faulty, links
+):
     link = links(f"redis://127.0.0.1:{faulty.port}")
     await connected(link)
     outcomes: list[object] = []
