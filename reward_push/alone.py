@@ -1,7 +1,7 @@
 """A node on its own: the embedded store, the machine's clock, nobody else."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -11,6 +11,7 @@ from zope.interface import implementer
 from .access.interfaces import StoredKey
 from .errors import StartError
 from .first_keys import FirstKeys
+from .mover import Guest
 from .presence import LonePresence
 from .rewards.interfaces import INews, IPresence
 from .rewards.news import LocalNews
@@ -76,6 +77,10 @@ class Alone:
         """See :class:`.standing.IStanding`."""
         self.presence = LonePresence(parts.here)
         self._health = parts.health
+
+    def guests(self) -> Iterable[Guest]:
+        """See :class:`.standing.IStanding`."""
+        return ()
 
     def nodes(self) -> Sequence[Mapping[str, Any]]:
         """See :class:`.standing.IStanding`: this one is the only one."""

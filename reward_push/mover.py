@@ -1,34 +1,43 @@
 """Moving a node's clients elsewhere, evenly, so that the others are not stormed."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from .engineio.errors import CloseReason
-from .engineio.session import Session
 
 STEP_S = 0.05
 """How often some are sent away."""
 
 
+class Guest(Protocol):
+    """Who can be sent away: a session, or a client whose session is on another node."""
+
+    def when_idle(self, call: Callable[[], object]) -> None:
+        """Call ``call`` once nothing waits for the client."""
+
+    def evict(self, reason: CloseReason) -> None:
+        """End the connection so that the client comes back elsewhere. Idempotent."""
+
+
 class Mover:
-    """Sends sessions away at engine level, so that stock clients come back by themselves, elsewhere."""
+    """Sends clients away at engine level, so that stock clients come back by themselves, elsewhere."""
 
     _log = Logger()
 
-    def __init__(self, sessions: Iterable[Session], clock: Any) -> None:
-        """``sessions`` yields all there are, each time it is iterated over."""
-        self._sessions = sessions
+    def __init__(self, guests: Callable[[], Iterable[Guest]], clock: Any) -> None:
+        """``guests`` returns all there are."""
+        self._guests = guests
         self._clock = clock
         self._over_at_s = 0.0
         self._owed = 0.0
         """The part of a client that should have gone by now."""
         self._moving: LoopingCall | None = None
-        self._going: set[Session] = set()
+        self._going: set[Guest] = set()
         """Those that go once what waits for them is written."""
         self._moved: list[Deferred[None]] = []
 
@@ -52,24 +61,24 @@ class Mover:
 
     def _step(self) -> None:
         left_s = self._over_at_s - self._clock.seconds()
-        sessions = list(self._sessions)
+        guests = list(self._guests())
         if left_s <= 0:
-            for session in sessions:
-                self._send_away(session)
+            for guest in guests:
+                self._send_away(guest)
         else:
-            staying = [each for each in sessions if each not in self._going]
+            staying = [each for each in guests if each not in self._going]
             self._owed += len(staying) / (left_s / STEP_S)
             share = int(self._owed)
             self._owed -= share
-            for session in staying[:share]:
-                self._going.add(session)
-                session.when_idle(partial(self._send_away, session))
-        if left_s <= 0 or not any(True for _ in self._sessions):
+            for guest in staying[:share]:
+                self._going.add(guest)
+                guest.when_idle(partial(self._send_away, guest))
+        if left_s <= 0 or not any(True for _ in self._guests()):
             self._finish()
 
-    def _send_away(self, session: Session) -> None:
+    def _send_away(self, guest: Guest) -> None:
         try:
-            session.evict(CloseReason.SHUTTING_DOWN)
+            guest.evict(CloseReason.SHUTTING_DOWN)
         except Exception:  # Whatever it is: the others have to be sent away.
             self._log.failure("a client could not be sent away")
 

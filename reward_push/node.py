@@ -21,12 +21,23 @@ from .alone import Alone
 from .api.auth import Callers
 from .api.resource import build_api
 from .audience import Audience
-from .bodies import ApiBodies
+from .census import Census
 from .engineio.errors import CloseReason
 from .engineio.registry import Registry
 from .errors import StartError
+from .figures import (
+    ApiFigures,
+    StoreFigures,
+    lateness,
+    show_connections,
+    show_messages,
+    show_node,
+)
 from .mover import Mover
 from .ops.health import Health
+from .ops.lag import LoopLag
+from .ops.metrics import Metrics
+from .ports import ports
 from .presence import HerePresence
 from .replay import Replay
 from .rewards.acknowledgements import Acknowledgements
@@ -42,11 +53,8 @@ from .socketio.decoder import Decoder, Limits
 from .socketio.server import Server
 from .standing import IStanding, Parts
 from .transports.cors import Origins
-from .transports.listening import listening
 from .transports.options import SiteOptions
 from .transports.resource import EngineResource
-from .transports.root import Root
-from .transports.site import build_site
 from .transports.websocket import WebSocketAcceptor
 from .transports.wheel import Wheel, tick_for
 from .upkeep import Upkeep
@@ -66,8 +74,10 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     # Twisted's reactor goes by the wall clock, which may be set: every timer would stall or fire at once.
     # What is due is the schedule's business, and goes by the wall clock there.
     reactor.seconds = time.monotonic
-    standing = _standing(settings, reactor)
-    store, now_ms = standing.store, standing.now_ms
+    metrics = Metrics()
+    standing = _standing(settings, metrics, reactor)
+    store = StoreFigures(metrics).timed(standing.store, reactor.seconds)
+    now_ms = standing.now_ms
     upkeep = Upkeep(reactor)
     keys = KeyRing(store, now_ms, settings.backend_key, _tokens(settings.tokens, now_ms, upkeep))
 
@@ -90,7 +100,8 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     )
     receipts = ReceiptBuffer(store, reactor)
     delivery = Delivery(server, store, receipts, now_ms)
-    waiting = Waiting(delivery, reactor, now_ms)
+    receipts.on_late = delivery.tell_late
+    waiting = Waiting(delivery, reactor, now_ms, observe_lateness_ms=lateness(metrics))
     news = standing.news(LocalNews(waiting, delivery))
     scheduler = Scheduler(
         store,
@@ -102,7 +113,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         ask_every_s=standing.ask_every_s,
         missed_grace_ms=standing.missed_grace_ms,
     )
-    acknowledgements = Acknowledgements(delivery, receipts, store, news, now_ms)
+    acknowledgements = Acknowledgements(delivery, receipts, store, news, reactor, now_ms)
     replay = Replay(
         store,
         receipts,
@@ -150,25 +161,34 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     )
     for trouble in (*standing.troubles, scheduler.trouble, receipts.trouble):
         health.watch(trouble)
-    api = build_api(
-        publisher=Publisher(
-            store, news, scheduler, now_ms, settings.namespaces, flush=receipts.flush
-        ),
+    publisher = Publisher(store, news, scheduler, now_ms, settings.namespaces, flush=receipts.flush)
+    apis = build_api(
+        publisher=publisher,
         store=store,
         flush=receipts.flush,
         presence=standing.presence,
+        version=version("reward-push"),
         nodes=standing.nodes,
         keys=keys,
         health=health,
         namespaces=settings.namespaces,
         now_ms=now_ms,
         gate=guard,
+        metrics=metrics.page,
+        internal=bool(settings.internal_listen),
+        observe=ApiFigures(metrics).observe,
         max_body_bytes=http.max_api_body_bytes,
         call_soon=lambda call: reactor.callLater(0, call),
     )
     resource = EngineResource(registry, websockets, origins, foreign=standing.foreign, door=guard)
-    root = Root({settings.path: resource}, api, ApiBodies(http, Callers(keys, guard)))
-    site = build_site(root, options, root, reactor)
+    listeners, sites = ports(settings, options, resource, apis, Callers(keys, guard), reactor)
+    show_node(metrics, settings.node_id, lambda: health.healthcheck().body)
+    show_connections(
+        metrics,
+        Census(registry, lambda call: reactor.callLater(0, call)),
+        *(registry, server, audience, guard, resource, sites),
+    )
+    show_messages(metrics, publisher, waiting, delivery, receipts)
     upkeep.every(TIDY_S, guard.tidy)
     upkeep.every(FLUSH_S, lambda: keys.usage.flush(audience.keys_in_use()), at_stop=True)
     node = Node(
@@ -176,12 +196,13 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         reactor,
     )
     on_second_stop(reactor, node.hurry)
-    for description in settings.listen:
-        listening(description, site, reactor).setServiceParent(node)
+    lag = LoopLag(reactor, metrics.distribution("loop_lag_seconds").observe)
+    for service in (*listeners, lag):
+        service.setServiceParent(node)
     return node
 
 
-def _standing(settings: Settings, reactor: Any) -> IStanding:
+def _standing(settings: Settings, metrics: Metrics, reactor: Any) -> IStanding:
     standing: IStanding
     if settings.cluster is None:
         standing = Alone(settings, reactor)
@@ -189,7 +210,7 @@ def _standing(settings: Settings, reactor: Any) -> IStanding:
         # Imported here: the Redis library installs a reactor.
         from .together import Together
 
-        standing = Together(settings, settings.cluster, reactor)
+        standing = Together(settings, settings.cluster, metrics, reactor)
     return standing
 
 
@@ -207,7 +228,7 @@ def _tokens(
 
 
 class Node(MultiService):
-    """A running node. Its children are the ports it listens on.
+    """A running node. Its children are the ports it listens on, and what watches the event loop.
 
     Started: ports (a port that cannot be had stops the start), what it stands on, schedule, ready.
     Stopped: no longer ready, no handshakes, clients moved away, schedule, ports, receipts, what it stands
@@ -232,7 +253,7 @@ class Node(MultiService):
         self._scheduler = scheduler
         self._waiting = waiting
         self._receipts = receipts
-        self._mover = Mover(registry, clock)
+        self._mover = Mover(lambda: (*registry, *standing.guests()), clock)
         self._resource = resource
         self._health = health
         self._wheel = wheel

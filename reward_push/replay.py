@@ -107,11 +107,14 @@ class Replay:
         """
         self._under_way[socket] = []
         socket.hold()
+        # Nothing of this namespace joins these from now on; but they may go out while the store is asked.
+        waiting = socket.client.session.on_their_way()
         replayed: set[str] = set()
         failed = True
         try:
             await self._revokes(socket)
-            await self._messages(socket, replayed, since_ms)
+            on_its_way = {self._delivery.id_of(each) for each in waiting}
+            await self._messages(socket, replayed, on_its_way, since_ms)
             await self._caught_up()
             failed = False
         finally:
@@ -135,7 +138,9 @@ class Replay:
         for message_id, reason in await self._store.owed(device.number, socket.namespace.name):
             self._delivery.retell(message_id, reason, socket)
 
-    async def _messages(self, socket: Socket, replayed: set[str], since_ms: int | None) -> None:
+    async def _messages(
+        self, socket: Socket, replayed: set[str], on_its_way: set[str | None], since_ms: int | None
+    ) -> None:
         device, namespace = socket.user.device, socket.namespace.name
         # The store reads in order: it knows of all receipts until now before it looks for what is missing.
         self._receipts.flush()
@@ -152,7 +157,7 @@ class Replay:
             )
             if socket.connected:
                 for message in page.messages:
-                    if self._is_held(message.id):
+                    if self._is_held(message.id) or message.id in on_its_way:
                         continue
                     if message.deliver_at_ms > self._now_ms():
                         self._look_again(socket, message.deliver_at_ms)

@@ -3,7 +3,7 @@
 The rest of a node is the same on its own (:mod:`.alone`) and among others (:mod:`.together`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -13,6 +13,7 @@ from zope.interface import Attribute, Interface
 from .access.keys import KeyRing
 from .audience import Audience
 from .engineio.registry import Registry
+from .mover import Guest
 from .presence import HerePresence
 from .replay import Replay
 from .rewards.delivery import Delivery
@@ -69,6 +70,9 @@ class IStanding(Interface):
 
     def join(parts: Parts) -> None:
         """Take the rest of the node."""
+
+    def guests() -> Iterable[Guest]:
+        """List the clients that are connected through this node to sessions on others."""
 
     def nodes() -> Sequence[Mapping[str, Any]]:
         """List the nodes alive, as ``GET /v1/nodes`` shows them."""

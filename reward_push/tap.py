@@ -13,8 +13,8 @@ from twisted.python import usage
 
 from .errors import StartError
 from .ops.logging import log_in_json
-from .settings import LogFormat, SettingsError, load
-from .settings.sources import check_known
+from .settings import LogFormat, load
+from .settings.arguments import parse_arguments
 from .settings.table import CONFIG, SETTINGS, help_line, option
 
 _DISTRIBUTION = "reward-push"
@@ -70,29 +70,6 @@ class Options(usage.Options):
             self.given = parse_arguments(rest)
         except StartError as error:
             raise SystemExit(str(error)) from None
-
-
-def parse_arguments(arguments: Sequence[str]) -> dict[str, list[str]]:
-    """Return the values of ``--name value`` and ``--name=value`` by setting name.
-
-    Raises:
-        SettingsError: an unknown option, one without a value, or an argument that is none. The
-            line has no value: a misplaced one may be a secret.
-    """
-    given: dict[str, list[str]] = {}
-    rest = iter(arguments)
-    for position, argument in enumerate(rest, 1):
-        if not argument.startswith("--") or argument == "--":
-            raise StartError(f"argument {position} is not an option: settings are --name value")
-        written, has_value, value = argument[2:].partition("=")
-        name = written.replace("-", "_")
-        check_known(name, option(name))
-        if not has_value:
-            value = next(rest, "--")
-            if value.startswith("--"):
-                raise SettingsError(name, None, f"must have a value (from {option(name)})")
-        given.setdefault(name, []).append(value)
-    return given
 
 
 def makeService(options: Options) -> IService:

@@ -5,7 +5,7 @@ Imported only when it is needed: the Redis library installs a reactor.
 
 import contextlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from itertools import chain
 from typing import Any
@@ -23,6 +23,7 @@ from .cluster.backplane import Backplane, ToldByStore
 from .cluster.channels import Channels
 from .cluster.clock import ClusterClock
 from .cluster.directory import Directory
+from .cluster.emitted import JS_PATTERN, PYTHON_CHANNEL
 from .cluster.emitters import Emitters
 from .cluster.healing import Healer
 from .cluster.here import Here
@@ -36,8 +37,10 @@ from .cluster.secret import SharedSecret
 from .cluster.signature import Sender, Signer, Verifier
 from .cluster.subscriber import Subscriber
 from .errors import StartError
+from .figures import show_others, show_redis
 from .first_keys import FirstKeys
-from .mover import Mover
+from .mover import Guest, Mover
+from .ops.metrics import Metrics
 from .presence import ClusterPresence
 from .rewards.interfaces import INews, IPresence
 from .rewards.news import LocalNews
@@ -70,17 +73,26 @@ class Together:
 
     _log = Logger()
 
-    def __init__(self, settings: Settings, cluster: ClusterSettings, reactor: Any) -> None:
+    def __init__(
+        self, settings: Settings, cluster: ClusterSettings, metrics: Metrics, reactor: Any
+    ) -> None:
         """Connect to nothing yet. Raises :class:`.errors.StartError`."""
         try:
             address = RedisAddress.parse(cluster.redis_url)
             named = f"reward-push:{settings.node_id}"
-            self.link = RedisLink(address, reactor, connected=self._connected, name=named)
+            self.link = RedisLink(
+                address,
+                reactor,
+                connected=self._connected,
+                name=named,
+                observe_s=metrics.distribution("redis_seconds").observe,
+            )
             self.subscriber = Subscriber(address, reactor, name=named)
         except ValueError as error:
             raise StartError(f"redis_url: {error}") from None
         self._settings = settings
         self._cluster = cluster
+        self._metrics = metrics
         self._reactor = reactor
         self._address = address
         self.drain_s = cluster.drain_s
@@ -97,6 +109,8 @@ class Together:
         self._maintenance = LoopingCall(self.store.maintain)
         self._maintenance.clock = reactor
         self._epoch: str | None = None
+        self._losses = 0
+        """How often Redis has come back without what it knew."""
         self._ready: Deferred[None] = Deferred()
         self._entered: Deferred[None] = Deferred()
         self._parts: Parts
@@ -109,11 +123,11 @@ class Together:
         self.directory = Directory(
             self.link, cluster.redis_prefix, me, self._load, secret, reactor, self.now_ms
         )
-        reach = Reach(
+        self._reach = Reach(
             self.directory, Signer(secret, Sender(node_id, instance), self.now_ms), reactor
         )
         ping_interval_s = settings.engine.ping_interval_s
-        self.relay = Relay(node_id, reach, answer_timeout_s=ping_interval_s + RELAY_MARGIN_S)
+        self.relay = Relay(node_id, self._reach, answer_timeout_s=ping_interval_s + RELAY_MARGIN_S)
         self.foreign = self.relay
         self.directory.on_gone(self.relay.owner_gone)
         self._verifier = Verifier(secret, node_id, self.now_ms)
@@ -121,7 +135,11 @@ class Together:
         self._listening: Deferred[tuple[str, int]]
         self.peers = Peers(node_id, self._channels, self.store, self.directory.others, reactor)
         self.backplane: Backplane
-        self.emitters: Emitters | None = None
+        self._emitters: Emitters
+        self._emitted: Subscriber | None = None
+        if cluster.emitter_compat:
+            # A connection of its own: what others publish must not hold up, or drop, that of the news.
+            self._emitted = Subscriber(address, reactor, patterns=[JS_PATTERN])
         self.troubles: list[Callable[[], str | None]] = [
             self.link.trouble,
             self.store.healthy,
@@ -163,12 +181,17 @@ class Together:
             self._reactor,
         )
         self.troubles.append(self.backplane.trouble)
+        show_redis(self._metrics, self.link, self.subscriber, self.clock, lambda: self._losses)
+        show_others(self._metrics, self.backplane, self.directory, self.relay, self._reach)
         self.presence = ClusterPresence(parts.here, self.peers)
-        if self._cluster.emitter_compat:
-            self.emitters = Emitters(parts.server, self._settings.namespaces)
+        self._emitters = Emitters(parts.server, self._settings.namespaces)
         engine = EngineResource(parts.registry, parts.websockets, parts.origins, opens=False)
         site = NodeSite(engine, parts.site_options, self._verifier, self._reactor)
         self._listener = Listener(self._cluster.listen, site, self._reactor)
+
+    def guests(self) -> Iterable[Guest]:
+        """See :class:`.standing.IStanding`: polls end by themselves, WebSockets do not."""
+        return self.relay.upgrades()
 
     def nodes(self) -> Sequence[Mapping[str, Any]]:
         """See :class:`.standing.IStanding`."""
@@ -192,6 +215,9 @@ class Together:
             self.backplane.ready,
             self.backplane.lost,
         )
+        if self._emitted is not None:
+            self._emitted.start(self._emitters.received)
+            self._emitted.subscribe([PYTHON_CHANNEL])
         self.link.start()
         self.clock.start()
         self.backplane.start()
@@ -234,6 +260,8 @@ class Together:
         await self.store.stop()
         self.clock.stop()
         await self.subscriber.stop()
+        if self._emitted is not None:
+            await self._emitted.stop()
         await self.link.stop()
 
     # Redis.
@@ -242,18 +270,19 @@ class Together:
         """The link has a new connection, which nobody has used yet."""
         if self._epoch is None:
             # Nothing is asked of the store before the time is known.
-            await self.clock.read(anew=True)
+            await self.clock.find()
             self.store.start()
         epoch = await self.store.meet(secrets.token_hex(8))
         before, self._epoch = self._epoch, epoch
-        if before is None:
+        if before is not None:
+            await self.clock.find()
+            self.directory.hurry()
+            if epoch != before:
+                await self._restore()
+        if not self._ready.called:
             await self._first_keys()
             self._entered.callback(None)
             self._ready.callback(None)
-            return
-        await self.clock.read(anew=True)
-        if epoch != before:
-            await self._restore()
 
     async def _first_keys(self) -> None:
         """Make the first keys where there is none and none is configured. Of several nodes one does it."""
@@ -268,6 +297,7 @@ class Together:
 
     async def _restore(self) -> None:
         """Redis has come back without what it knew: give it the keys back that are in use here."""
+        self._losses += 1
         stored = self._parts.keys.known()
         self._log.error(
             "Redis has lost its data: this node gives it {count} keys back and sends its clients away"
@@ -277,7 +307,7 @@ class Together:
         for each in stored:
             with contextlib.suppress(KeyExists):
                 await self.store.add_key(each)
-        Mover(self._parts.registry, self._reactor).move(RESTORE_OVER_S)
+        Mover(lambda: self._parts.registry, self._reactor).move(RESTORE_OVER_S)
 
     def _load(self) -> Load:
         said = self._parts.health()

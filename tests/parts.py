@@ -159,6 +159,16 @@ def haproxy() -> Path:
     return packed
 
 
+@_part
+def systemd_analyze() -> Path:
+    """systemd's own check of units; systemd need not run."""
+    if found := shutil.which("systemd-analyze"):
+        return Path(found)
+    raise MissingPartError(
+        "no systemd-analyze on PATH (installing it needs root: apt-get install systemd)"
+    )
+
+
 def redis_server_with_tls() -> RedisServer:
     """A Redis that was built with TLS."""
     server = redis_server()

@@ -18,7 +18,11 @@ class RedisClient:
     def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         connection = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
         if tls is not None:
-            connection = tls.wrap_socket(connection, server_hostname="localhost")
+            try:
+                connection = tls.wrap_socket(connection, server_hostname="localhost")
+            except BaseException:
+                connection.close()
+                raise
         self._socket = connection
         self._replies = connection.makefile("rb")
 

@@ -10,8 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 from . import parts
+from .certificates import Certificate
 from .redis_client import RedisClient, ReplyError
 
 START_TIMEOUT_S = 20.0
@@ -27,17 +29,37 @@ class RunningRedis:
     Args:
         folder: where its log and its files are kept.
         options: more options of ``redis-server``.
+        password: what it wants from its default user.
+        tls: its certificate; then it speaks nothing but TLS, to ``localhost`` and 127.0.0.1.
     """
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        password: str | None = None,
+        tls: Certificate | None = None,
+    ) -> None:
         self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}"
         self.log_file = folder / f"redis-{self.port}.log"
-        self._folder = folder
+        self._password = password
+        self._tls = tls
+        login = "" if password is None else f":{quote(password, safe='')}@"
+        if tls is None:
+            server = parts.redis_server()
+            listening = ["--port", str(self.port)]
+            self.url = f"redis://{login}127.0.0.1:{self.port}"
+        else:
+            server = parts.redis_server_with_tls()
+            listening = ["--port", "0", "--tls-port", str(self.port), "--tls-auth-clients", "no"]
+            listening += ["--tls-cert-file", str(tls.certificate), "--tls-key-file", str(tls.key)]
+            listening += ["--tls-ca-cert-file", str(tls.root)]
+            self.url = f"rediss://{login}localhost:{self.port}?ca={quote(str(tls.root))}"
         self._command = [
-            str(parts.redis_server().binary),
-            *("--port", str(self.port), "--bind", "127.0.0.1"),
+            str(server.binary),
+            *(*listening, "--bind", "127.0.0.1"),
             *("--dir", str(folder), "--dbfilename", f"{self.port}.rdb", "--save", ""),
+            *(() if password is None else ("--requirepass", password, "--masterauth", password)),
             *options,
         ]
         self._process: subprocess.Popen[bytes] | None = None
@@ -93,8 +115,15 @@ class RunningRedis:
         self._process.send_signal(signal.SIGCONT)
 
     def client(self) -> RedisClient:
-        """Open a connection that blocks."""
-        return RedisClient(self.port)
+        """Open a connection that blocks, logged in."""
+        client = RedisClient(self.port, None if self._tls is None else self._tls.trusting())
+        if self._password is not None:
+            try:
+                client.call("AUTH", self._password)
+            except BaseException:
+                client.close()
+                raise
+        return client
 
     def call(self, *words: str | bytes | int) -> Any:
         """Send one command on a connection of its own and return its reply."""

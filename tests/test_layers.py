@@ -31,6 +31,7 @@ LAYERS: dict[str, set[str]] = {
     "rewards.delivery": {
         *("rewards", "engineio.interfaces", "socketio.interfaces", "cluster.interfaces"),
     },
+    "rewards.acknowledgements": {"rewards", "access.interfaces"},
     "socketio": {"engineio"},
     "transports": {"engineio", "access"},
     "cluster.emitters": {"rewards", "engineio.outgoing", "socketio", "cluster"},
@@ -50,6 +51,9 @@ LAYERS: dict[str, set[str]] = {
     "replay": {"engineio.interfaces", "engineio.outgoing", "socketio", "access", "rewards"},
     "presence": {"engineio", "socketio", "rewards", "cluster.peers"},
     "mover": {"engineio"},
+    "census": {"engineio"},
+    "figures": {"*"},
+    "ports": {"bodies", "api", "settings", "transports"},
     "signals": set(),
     "upkeep": set(),
     "standing": {"*"},
@@ -68,6 +72,8 @@ LAYERS: dict[str, set[str]] = {
     },
     "bodies": {"api", "settings", "transports"},
     "first_keys": {"access", "errors", "settings"},
+    # Talks to a node over HTTP alone.
+    "cli": {"settings", "errors"},
     "node": {"*"},
     "tap": {"*"},
 }

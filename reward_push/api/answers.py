@@ -13,11 +13,12 @@ from .errors import STATUS, ApiError, error_json
 
 @attrs.frozen
 class Answer:
-    """A status, headers, and a JSON body, encoded; ``None``: no body at all."""
+    """A status, headers, and a body, encoded; ``None``: no body at all."""
 
     status: int
     body: bytes | None = None
     headers: Mapping[str, tuple[str, ...]] = {}
+    content_type: str = "application/json"
 
 
 def json_answer(
@@ -41,7 +42,7 @@ def write_answer(request: Request, answer: Answer) -> None:
     for name, values in answer.headers.items():
         headers.setRawHeaders(name, values)
     if answer.body is not None:
-        headers.setRawHeaders(b"Content-Type", [b"application/json"])
+        headers.setRawHeaders(b"Content-Type", [answer.content_type.encode("latin-1")])
         headers.setRawHeaders(b"Content-Length", [b"%d" % len(answer.body)])
         request.write(answer.body)
     request.finish()

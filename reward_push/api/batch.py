@@ -14,9 +14,10 @@ from ..rewards.publisher import Accepted, Outcome, Publisher
 from ..rewards.structure import Field, kind_of, structure
 from ..strict_json import dumps
 from .answers import Answer
-from .batch_text import FIELD, MAX_BATCH, BatchText
+from .batch_text import FIELD, BatchText
 from .body import LARGE_BYTES, parse_object, read_body
 from .errors import STATUS, error_json
+from .limits import MAX_BATCH
 from .slices import CallSoon, Slices
 
 CHUNK = 50

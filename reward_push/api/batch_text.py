@@ -13,8 +13,8 @@ from ..rewards.errors import ErrorCode, Refused, invalid
 from ..rewards.structure import shown
 from ..strict_json import JSONError, loads
 from .body import MAX_VALUES, not_json, values_at_most
+from .limits import MAX_BATCH
 
-MAX_BATCH = 1000
 FIELD = "messages"
 
 WINDOW_BYTES = 32 * 1024

@@ -14,19 +14,41 @@ from ..rewards.structure import Field, identifier, many, one_of, shown, structur
 from .answers import Answer, json_answer
 from .auth import Callers, Keys, authorize
 from .body import read_object
+from .limits import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME_CHARS, MAX_PAGES
+from .operation import PAGE_PARAMETERS, Operation, Said, ref
 from .query import read_query, whole_number
-
-DEFAULT_LIMIT = 50
-MAX_LIMIT = 200
-
-MAX_PAGES = 10
-"""Pages of the store read for one answer, when what is found is not for who asks."""
-
-MAX_NAME_CHARS = 128
-
 
 _PLUGIN_ONLY = ("streamer", "groups")
 _BACKEND_ONLY = ("rights",)
+
+
+CREATE_KEY = Operation(
+    "createKey",
+    "Make a key",
+    {201: Said("The key, and this once what its holder presents.", ref("CreatedKey"))},
+    right=Right.ADMIN,
+    body=ref("NewKey"),
+    takes_query=False,
+    tag="keys",
+)
+
+LIST_KEYS = Operation(
+    "listKeys",
+    "List keys, newest first",
+    {200: Said("A page; `last_used_at` is right to within minutes.", ref("Keys"))},
+    right=Right.ADMIN,
+    parameters=PAGE_PARAMETERS,
+    tag="keys",
+)
+
+REVOKE_KEY = Operation(
+    "revokeKey",
+    "Revoke a key and close its connections",
+    {200: Said("The key as it was. A second time it is not found.", ref("Key"))},
+    (ErrorCode.NOT_FOUND,),
+    right=Right.ADMIN,
+    tag="keys",
+)
 
 
 class KeyCreation:

@@ -3,13 +3,48 @@
 from twisted.web.server import Request
 
 from ..access.interfaces import Right
+from ..rewards.errors import ErrorCode
 from ..rewards.message import record_to_answer
 from ..rewards.publisher import Accepted, Publisher
 from .answers import Answer, json_answer
 from .auth import Callers, authorize
 from .batch import Batches, status_of
 from .body import read_object
+from .operation import Operation, Said, ref
 from .slices import CallSoon
+
+PUBLISH = Operation(
+    "publishMessage",
+    "Publish one message",
+    {
+        201: Said("It is new, and kept.", ref("Message")),
+        200: Said("The same message came before: what has become of it.", ref("Message")),
+    },
+    (ErrorCode.CONFLICT, ErrorCode.TOO_LATE),
+    right=Right.PUBLISH,
+    body=ref("NewMessage"),
+    takes_query=False,
+    description="The same `id` with equal JSON is the same message.",
+)
+
+PUBLISH_BATCH = Operation(
+    "publishBatch",
+    "Publish many messages",
+    {200: Said("One result a message, in order.", ref("BatchResults"))},
+    right=Right.PUBLISH,
+    body=ref("NewBatch"),
+    takes_query=False,
+    description="A bad message does not hold up the others.",
+)
+
+CANCEL = Operation(
+    "cancelMessage",
+    "Take a message back",
+    {200: Said("It is cancelled, now or before.", ref("Message"))},
+    (ErrorCode.NOT_FOUND, ErrorCode.CONFLICT),
+    right=Right.PUBLISH,
+    takes_query=False,
+)
 
 
 class Messages:

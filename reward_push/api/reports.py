@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.web.server import Request
 
 from ..access.interfaces import Right
+from ..rewards.errors import ErrorCode
 from ..rewards.instants import to_rfc3339
 from ..rewards.interfaces import DeviceReceipt, IMessageStore, Page
 from ..rewards.message import State, record_to_answer
@@ -16,14 +17,10 @@ from ..rewards.structure import identifier, one_of
 from ..strict_json import dumps
 from .answers import Answer
 from .auth import Callers, authorize
+from .limits import DEFAULT_LIMIT, MAX_LIMIT, MAX_PAGES
+from .operation import PAGE_PARAMETERS, Operation, Parameter, Said, ref
 from .query import cursor, read_query, to_cursor, whole_number
 from .slices import CallSoon, Slices
-
-DEFAULT_LIMIT = 50
-MAX_LIMIT = 200
-
-MAX_PAGES = 10
-"""Pages of the store read for one answer, when what is found is not for who asks."""
 
 Flush = Callable[[], "Deferred[None]"]
 """Brings the receipts noted so far into the store; never fails."""
@@ -34,6 +31,27 @@ _PARAMETERS = {
     "limit": whole_number(1, MAX_LIMIT),
     "cursor": cursor,
 }
+
+
+GET_MESSAGE = Operation(
+    "getMessage",
+    "Show a message, its state and its receipts",
+    {200: Said("The message, with a row a device.", ref("MessageWithDevices"))},
+    (ErrorCode.NOT_FOUND,),
+    right=Right.READ,
+)
+
+LIST_MESSAGES = Operation(
+    "listMessages",
+    "List messages, newest first",
+    {200: Said("A page; it may be short though more follows.", ref("Messages"))},
+    right=Right.READ,
+    parameters=(
+        Parameter("state", {"enum": [str(each) for each in State]}, "Only those in this state."),
+        Parameter("streamer", ref("Name"), "Only those addressed to this streamer by name."),
+        *PAGE_PARAMETERS,
+    ),
+)
 
 
 class MessageReports:

@@ -1,9 +1,11 @@
 """The HTTP API as one twisted.web resource, to be mounted at a site's root."""
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -19,19 +21,69 @@ from ..rewards.publisher import Publisher
 from .answers import Answer, error_answer, json_answer, write_answer
 from .auth import Callers, Gate, Keys, authorize
 from .errors import INTERNAL, ApiError, as_refusal
-from .keys import KeyCreation, KeyList
-from .messages import Messages
+from .keys import CREATE_KEY, LIST_KEYS, REVOKE_KEY, KeyCreation, KeyList
+from .messages import CANCEL, PUBLISH, PUBLISH_BATCH, Messages
+from .metrics import METRICS, MetricsPage, Page
+from .openapi import DESCRIBE, Description
+from .operation import Operation, Said, ref
 from .query import read_query
-from .reports import Flush, MessageReports
-from .router import Handler, Route, Router, allow
+from .reports import GET_MESSAGE, LIST_MESSAGES, Flush, MessageReports
+from .router import Calls, Handler, Route, Router, allow
 from .slices import CallSoon
-from .streamers import Streamers
+from .streamers import DISCONNECT, GET_STREAMER, Streamers
 
-LATER: tuple[tuple[str, str, Right | None], ...] = (("GET", "/v1/openapi.json", None),)
-"""Calls with a key that the interface describes and this version answers ``not_supported``."""
+LATER_OPEN = ("/console/", "/overlay/")
+"""Pages that the interface describes and this version answers ``not_supported``."""
 
-LATER_OPEN = ("/metrics", "/console/", "/overlay/")
-"""The same for pages without a key."""
+HEALTHCHECK = Operation(
+    "healthcheck",
+    "Whether the node can hold connections: for a balancer",
+    {
+        200: Said("`ok`, or `degraded` and why.", ref("Health")),
+        503: Said("It starts, or it stops.", ref("Health")),
+    },
+    needs_key=False,
+    takes_query=False,
+    tag="health",
+)
+
+READYZ = Operation(
+    "readyz",
+    "Whether all is well",
+    {
+        200: Said("`ok`", ref("Health")),
+        503: Said("It starts, it stops, or it is degraded.", ref("Health")),
+    },
+    needs_key=False,
+    takes_query=False,
+    tag="health",
+)
+
+NODES = Operation(
+    "listNodes",
+    "List the nodes alive",
+    {200: Said("All of them.", ref("Nodes"))},
+    right=Right.READ,
+    tag="health",
+)
+
+Observe = Callable[[str, int, float], object]
+"""Told of each answer: the call as ``GET /v1/messages/{id}``, the status, and how many seconds it took."""
+OTHER = "other"
+"""The call of a request that is for none."""
+
+
+def _observed_by_nobody(_call: str, _status: int, _seconds: float) -> None:
+    pass
+
+
+class Apis(NamedTuple):
+    """What the node's ports serve."""
+
+    clients: IResource
+    """For the port that clients use."""
+    internal: IResource | None
+    """For the internal port, if there is one."""
 
 
 def build_api(
@@ -45,16 +97,23 @@ def build_api(
     health: Health,
     namespaces: Collection[str],
     now_ms: Callable[[], int],
+    version: str,
+    metrics: Page,
     gate: Gate | None = None,
+    internal: bool = False,
     max_body_bytes: int = 0,
     call_soon: CallSoon | None = None,
-) -> IResource:
-    """Return the resource that serves every path of the API, and 404 for all others.
+    observe: Observe = _observed_by_nobody,
+    seconds: Callable[[], float] = time.monotonic,
+) -> Apis:
+    """Return the resources that serve every path of the API, and 404 for all others.
 
     ``flush`` brings the receipts noted so far into the store. ``namespaces`` are all the node serves,
-    ``/`` among them; ``now_ms`` is the clock keys expire by; ``nodes`` lists the nodes alive; ``gate`` counts
-    wrong keys and calls; ``max_body_bytes`` is the largest body of a call that is no batch; ``call_soon``
-    calls something in a later turn of the reactor: without it, long work goes on without a pause.
+    ``/`` among them; ``now_ms`` is the clock keys expire by; ``nodes`` lists the nodes alive; ``version``
+    is that of the node; ``gate`` counts wrong keys and calls. ``internal``: whether what backends and
+    operators use is served apart from what clients use. ``seconds`` is a monotonic clock;
+    ``max_body_bytes`` is the largest body of a call that is no batch; ``call_soon`` calls something in a
+    later turn of the reactor: without it, long work goes on without a pause.
     """
     callers = Callers(keys, gate)
     messages = Messages(publisher, callers, max_body_bytes, call_soon)
@@ -62,26 +121,37 @@ def build_api(
     streamers = Streamers(presence, callers)
     creation = KeyCreation(keys, callers, namespaces, now_ms)
     key_list = KeyList(keys, callers)
-    return ApiResource(
-        Router(
-            [
-                Route("GET", "/healthcheck", _report(health.healthcheck)),
-                Route("GET", "/readyz", _report(health.readyz)),
-                Route("POST", "/v1/messages", messages.publish),
-                Route("POST", "/v1/messages/batch", messages.publish_batch),
-                Route("GET", "/v1/messages", reports.page),
-                Route("GET", "/v1/messages/{id}", reports.one),
-                Route("DELETE", "/v1/messages/{id}", messages.cancel),
-                Route("GET", "/v1/streamers/{streamer}", streamers.show),
-                Route("POST", "/v1/streamers/{streamer}/disconnect", streamers.disconnect),
-                Route("GET", "/v1/nodes", _nodes(callers, nodes)),
-                Route("POST", "/v1/keys", creation.create),
-                Route("GET", "/v1/keys", key_list.page),
-                Route("DELETE", "/v1/keys/{key_id}", key_list.revoke),
-                *(Route(method, path, _later(callers, right)) for method, path, right in LATER),
-                *(Route("GET", path, _later_open) for path in LATER_OPEN),
-            ]
-        )
+    page = MetricsPage(callers, metrics)
+    description = Description(callers)
+    health_routes = [
+        Route("GET", "/healthcheck", _report(health.healthcheck), HEALTHCHECK),
+        Route("GET", "/readyz", _report(health.readyz), READYZ),
+    ]
+    calls = [
+        Route("POST", "/v1/messages", messages.publish, PUBLISH),
+        Route("POST", "/v1/messages/batch", messages.publish_batch, PUBLISH_BATCH),
+        Route("GET", "/v1/messages", reports.page, LIST_MESSAGES),
+        Route("GET", "/v1/messages/{id}", reports.one, GET_MESSAGE),
+        Route("DELETE", "/v1/messages/{id}", messages.cancel, CANCEL),
+        Route("GET", "/v1/streamers/{streamer}", streamers.show, GET_STREAMER),
+        Route("POST", "/v1/streamers/{streamer}/disconnect", streamers.disconnect, DISCONNECT),
+        Route("GET", "/v1/nodes", _nodes(callers, nodes), NODES),
+        Route("POST", "/v1/keys", creation.create, CREATE_KEY),
+        Route("GET", "/v1/keys", key_list.page, LIST_KEYS),
+        Route("DELETE", "/v1/keys/{key_id}", key_list.revoke, REVOKE_KEY),
+        Route("GET", "/v1/openapi.json", description.show, DESCRIBE),
+        Route("GET", "/metrics", page.open, attrs.evolve(METRICS, needs_key=False, right=None))
+        if internal
+        else Route("GET", "/metrics", page.guarded, METRICS),
+        Route("GET", "/console/", _later_open),
+    ]
+    description.made_of([*health_routes, *calls], version=version, namespaces=namespaces)
+    clients = [*health_routes, Route("GET", "/overlay/", _later_open)]
+    if not internal:
+        return Apis(ApiResource(Router([*clients, *calls]), observe, seconds), None)
+    return Apis(
+        ApiResource(Router(clients), observe, seconds),
+        ApiResource(Router([*health_routes, *calls]), observe, seconds),
     )
 
 
@@ -91,9 +161,16 @@ class ApiResource(Resource):
     isLeaf = True  # noqa: N815  (twisted.web)
     _log = Logger()
 
-    def __init__(self, router: Router) -> None:
+    def __init__(
+        self,
+        router: Router,
+        observe: Observe = _observed_by_nobody,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__()
         self._router = router
+        self._observe = observe
+        self._seconds = seconds
 
     def render(self, request: Request) -> int:
         """Serve any method: unknown ones get 405 too, not twisted.web's 501."""
@@ -103,8 +180,15 @@ class ApiResource(Resource):
     async def _serve(self, request: Request) -> None:
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)
+        begun_at = self._seconds()
+        method = request.method.decode("latin-1")
+        calls = self._router.find(request.path)
+        call = None if calls is None else calls.get("GET" if method == "HEAD" else method)
         try:
-            answer = await self._handle(request)
+            if call is None:
+                answer = _without_call(method, calls)
+            else:
+                answer = await call.handler(request, *call.args)
         except Exception as error:
             refused = as_refusal(error)
             if refused is None:
@@ -117,21 +201,20 @@ class ApiResource(Resource):
             answer = error_answer(refused)
         if not gone:
             write_answer(request, answer)
+        name = OTHER if call is None else call.name
+        self._observe(name, answer.status, self._seconds() - begun_at)
 
-    async def _handle(self, request: Request) -> Answer:
-        calls = self._router.find(request.path)
-        if calls is None:
-            msg = "there is nothing at this path"
-            raise Refused(ErrorCode.NOT_FOUND, msg)
-        method = request.method.decode("latin-1")
-        call = calls.get("GET" if method == "HEAD" else method)
-        if call is not None:
-            return await call.handler(request, *call.args)
-        headers = {"Allow": (allow(calls),)}
-        if method == "OPTIONS":
-            return Answer(204, headers=headers)
-        msg = f"this path takes {allow(calls)}"
-        raise ApiError(ErrorCode.METHOD_NOT_ALLOWED, msg, headers=headers)
+
+def _without_call(method: str, calls: Calls | None) -> Answer:
+    """Answer a request that none of the ``calls`` of its path is for."""
+    if calls is None:
+        msg = "there is nothing at this path"
+        raise Refused(ErrorCode.NOT_FOUND, msg)
+    headers = {"Allow": (allow(calls),)}
+    if method == "OPTIONS":
+        return Answer(204, headers=headers)
+    msg = f"this path takes {allow(calls)}"
+    raise ApiError(ErrorCode.METHOD_NOT_ALLOWED, msg, headers=headers)
 
 
 def _report(report: Callable[[], Report]) -> Handler:
@@ -149,14 +232,6 @@ def _nodes(callers: Callers, nodes: Callable[[], Sequence[Mapping[str, Any]]]) -
         await authorize(request, callers, Right.READ)
         read_query(request, {})
         return json_answer(200, {"items": list(nodes()), "next_cursor": None})
-
-    return handler
-
-
-def _later(callers: Callers, right: Right | None) -> Handler:
-    async def handler(request: Request, *_args: str) -> Answer:
-        await authorize(request, callers, right)
-        return await _later_open(request)
 
     return handler
 

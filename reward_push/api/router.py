@@ -5,6 +5,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from .answers import Answer
+from .operation import Operation
 
 Handler = Callable[..., Awaitable[Answer]]
 """``handler(request, *args)``: an ``arg`` for each ``{…}`` of the route's path, percent-decoded."""
@@ -17,12 +18,16 @@ class Route(NamedTuple):
     path: str
     """Segments in braces vary: ``/v1/messages/{id}``."""
     handler: Handler
+    operation: Operation | None = None
+    """What the description says of it; ``None``: it is a page, and not described."""
 
 
 class Call(NamedTuple):
     """A handler and the arguments found in the path."""
 
     handler: Handler
+    name: str
+    """Its method and its route's path, braces and all."""
     args: tuple[str, ...] = ()
 
 
@@ -39,11 +44,11 @@ class Router:
     def __init__(self, routes: Iterable[Route]) -> None:
         fixed: dict[str, dict[str, Call]] = {}
         self._patterns: dict[tuple[str, ...], dict[str, Handler]] = {}
-        for method, path, handler in routes:
+        for method, path, handler, _ in routes:
             if "{" in path:
                 self._patterns.setdefault(tuple(path.split("/")), {})[method] = handler
             else:
-                fixed.setdefault(path, {})[method] = Call(handler)
+                fixed.setdefault(path, {})[method] = Call(handler, f"{method} {path}")
         self._fixed: dict[str, Calls] = {
             path: {**(self._fit(path) or {}), **calls} for path, calls in fixed.items()
         }
@@ -53,12 +58,16 @@ class Router:
         text = path.decode("latin-1")
         return self._fixed.get(text) or self._fit(text)
 
-    def _fit(self, path: str) -> Calls | None:
-        segments = path.split("/")
+    def _fit(self, asked: str) -> Calls | None:
+        segments = asked.split("/")
         for pattern, handlers in self._patterns.items():
             args = _arguments(pattern, segments)
             if args is not None:
-                return {method: Call(handler, args) for method, handler in handlers.items()}
+                path = "/".join(pattern)
+                return {
+                    method: Call(handler, f"{method} {path}", args)
+                    for method, handler in handlers.items()
+                }
         return None
 
 

@@ -5,12 +5,32 @@ from typing import Any
 from twisted.web.server import Request
 
 from ..access.interfaces import Right
+from ..rewards.errors import ErrorCode
 from ..rewards.instants import to_rfc3339
 from ..rewards.interfaces import IPresence, PresentSocket
 from ..rewards.structure import identifier
 from .answers import Answer, json_answer
 from .auth import Callers, authorize
+from .operation import Operation, Said, ref
 from .query import read_query
+
+GET_STREAMER = Operation(
+    "getStreamer",
+    "Is a streamer online, and by what",
+    {200: Said("Its sockets; none when it is offline, or unknown.", ref("Streamer"))},
+    right=Right.READ,
+    tag="streamers",
+)
+
+DISCONNECT = Operation(
+    "disconnectStreamer",
+    "Close a streamer's connections",
+    {200: Said("How many were closed; stock clients come back.", ref("Closed"))},
+    (ErrorCode.INVALID_REQUEST,),
+    right=Right.ADMIN,
+    takes_query=False,
+    tag="streamers",
+)
 
 
 class Streamers:

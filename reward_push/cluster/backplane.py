@@ -5,6 +5,7 @@ nothing to publish, and hears of its own doings the same way as of others'. Whil
 everything, in order. When it has not listened for a while, it asks the store for the news since then.
 """
 
+from collections import Counter
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -87,6 +88,8 @@ class Backplane:
         self._retry: IDelayedCall | None = None
         self.heals = 0
         """How often this node has caught up."""
+        self.heard: Counter[str] = Counter()
+        """News heard, so far: ``live``, ``due``, ``ended``, ``key``."""
 
     # Listening.
 
@@ -179,14 +182,18 @@ class Backplane:
     def _apply(self, news: LiveNews | EndedNews | KeyNews) -> None:
         match news:
             case LiveNews(due=True):
+                self.heard["due"] += 1
                 self._local.due(news.message, news.superseded)
             case LiveNews():
+                self.heard["live"] += 1
                 self._local.live(news.message)
                 for each in news.superseded:
                     self._local.ended(each)
             case EndedNews():
+                self.heard["ended"] += 1
                 self._local.ended(news.taken_back)
             case KeyNews():
+                self.heard["key"] += 1
                 self._local.key_revoked(news.key_id)
 
     # Catching up.

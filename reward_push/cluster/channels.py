@@ -1,6 +1,6 @@
 """Where news is published: a node subscribes to what it has sockets for, and to what is for nodes.
 
-The scripts of the store name the same channels (``prelude.lua``).
+The scripts of the store name the same channels (``store/redis/lua/ending.lua``).
 """
 
 from collections.abc import Collection

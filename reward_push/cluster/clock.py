@@ -16,6 +16,10 @@ from .interfaces import IRedis
 
 EVERY_S = 2.0
 SAMPLES = 8
+GOOD_S = 0.002
+"""An answer that cannot be more wrong than that is good enough."""
+TRIES = 5
+"""Answers asked for one after the other, at most, to get a good one: the first on a connection is often slow."""
 STEP_MS = 1_000
 """A larger correction is made at once, also backwards, and logged."""
 DRIFT = 0.000_5
@@ -57,6 +61,7 @@ class ClusterClock:
         """``clock`` is monotonic; ``wall_s`` is this machine's own time, in epoch seconds."""
         self._redis = redis
         self._clock = clock
+        self._wall_s = wall_s
         self._offset_s = wall_s() - clock.seconds()
         self._latest_ms = 0
         self._samples: deque[_Sample] = deque(maxlen=SAMPLES)
@@ -72,6 +77,10 @@ class ClusterClock:
         self._latest_ms = now_ms
         return now_ms
 
+    def ahead_s(self) -> float:
+        """Return how far Redis' clock is ahead of this machine's, in seconds."""
+        return float(self._clock.seconds() + self._offset_s - self._wall_s())
+
     def start(self) -> None:
         """Ask for the time now and then."""
         if not self._loop.running:
@@ -81,6 +90,14 @@ class ClusterClock:
         """Ask no more."""
         if self._loop.running:
             self._loop.stop()
+
+    async def find(self) -> None:
+        """Ask until there is a good answer, a few times at most. Raises ``StoreUnavailable``."""
+        for _ in range(TRIES):
+            await self.read()
+            now_s = self._clock.seconds()
+            if min(each.error_at(now_s) for each in self._samples) <= GOOD_S:
+                return
 
     async def read(self, *, anew: bool = False) -> None:
         """Ask for the time. ``anew``: what was answered before was another Redis' time.

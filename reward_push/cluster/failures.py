@@ -2,8 +2,22 @@
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.defer import TimeoutError as TookTooLong
-from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
+from twisted.internet.error import (
+    ConnectError,
+    ConnectingCancelledError,
+    ConnectionClosed,
+    DNSLookupError,
+)
 from twisted.web.client import RequestGenerationFailed, RequestTransmissionFailed, ResponseFailed
+
+__all__ = [
+    "CANNOT_CONNECT",
+    "CUT_OFF",
+    "UNREACHABLE",
+    "AnswerTooLarge",
+    "NotAnAnswer",
+    "TookTooLong",
+]
 
 
 class AnswerTooLarge(Exception):
@@ -15,7 +29,7 @@ class NotAnAnswer(Exception):
 
 
 CANNOT_CONNECT = (ConnectError, DNSLookupError)
-UNREACHABLE = (CancelledError, TookTooLong, *CANNOT_CONNECT)
+UNREACHABLE = (CancelledError, ConnectingCancelledError, TookTooLong, *CANNOT_CONNECT)
 """The node of a session cannot be reached, or is given up."""
 CUT_OFF = (
     *(ConnectionClosed, ResponseFailed, RequestTransmissionFailed, RequestGenerationFailed),

@@ -1,8 +1,8 @@
 """What of a request goes on to another node, and what of its answer goes back to the client.
 
 Everything does, but what is about one connection only (RFC 9110, section 7.6.1) and what each node says for
-itself. The client's address goes along in a header of ours; what balancers have written about it has been
-read by then.
+itself. The address at the other end of the client's connection goes along in a header of ours: so the other
+node can make of it, and of what balancers have written, the same as this one.
 """
 
 import re
@@ -25,8 +25,8 @@ _OF_ONE_CONNECTION = {
     b"trailer",
     b"transfer-encoding",
 }
-_READ_BEFORE = {b"forwarded", b"x-forwarded-for", b"x-relay", b"x-relay-client"}
-_OF_A_REQUEST = _OF_ONE_CONNECTION | _READ_BEFORE
+_OURS = {b"x-relay", b"x-relay-client"}
+_OF_A_REQUEST = _OF_ONE_CONNECTION | _OURS
 _OF_THIS_NODE = {b"date", b"server", b"x-node-id"}
 _OF_AN_ANSWER = _OF_ONE_CONNECTION | _OF_THIS_NODE
 _NOT_IN_A_TARGET = re.compile(rb"[^!-~]|#")
@@ -40,7 +40,7 @@ class Head:
     target: bytes
     headers: Headers = attrs.field(repr=False)
     client: bytes
-    """The client's address."""
+    """The address at the other end of its connection; empty: a UNIX socket."""
 
 
 @attrs.frozen

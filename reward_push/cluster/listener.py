@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 import attrs
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
@@ -48,8 +48,15 @@ class NodeChannel(EdgeChannel):
             body = error_body(HTTPStatus.FORBIDDEN, "this is for the nodes of the cluster")
             self._answer_and_leave(HTTPStatus.FORBIDDEN, [(REFUSED_HEADER, b"1")], body)
             return
-        request.client = IPv4Address("TCP", client.decode("ascii", "replace"), 0)
+        request.client = _address(client.decode("ascii", "replace"))
         super().allHeadersReceived()
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | UNIXAddress:
+    """Return the address of a client that is connected to another node."""
+    if not host:
+        return UNIXAddress(None)
+    return IPv6Address("TCP", host, 0) if ":" in host else IPv4Address("TCP", host, 0)
 
 
 class NodeSite(EdgeSite):

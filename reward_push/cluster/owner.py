@@ -81,7 +81,7 @@ def _answer_in(received: bytes) -> tuple[Answer, bytes] | None:
     if code == 101:
         return Answer(code, phrase, headers, b""), rest
     [length] = headers.getRawHeaders(b"content-length", [b"0"])
-    if int(length) > MAX_HEAD_BYTES:
+    if not length.isdigit() or int(length) > MAX_HEAD_BYTES:
         raise ValueError("its body is too large")
     if len(rest) < int(length):
         return None

@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IResponse
 from zope.interface import implementer
 
-from ..engineio.errors import Refusal
+from ..engineio.errors import CloseReason, Refusal
 from ..transports.interfaces import IUpload
 from ..transports.refusals import refuse
 from ..transports.request import EdgeRequest
@@ -102,6 +102,13 @@ class HttpPassage:
         if self._asking is not None:
             self._asking.cancel()
 
+    def when_idle(self, call: Callable[[], object]) -> None:
+        """See :class:`..mover.Mover`: it is answered before long, and the client asks elsewhere."""
+
+    def evict(self, reason: CloseReason) -> None:
+        """See :class:`..mover.Mover`."""
+        self.give_up()
+
     async def _ask(self, member: Member) -> Answer | None:
         head = self._head
         url = b"http://" + member.address.encode("ascii") + head.target
@@ -121,6 +128,7 @@ class HttpPassage:
         return Answer(response.code, response.phrase, response.headers, body)
 
     def _failed(self, failure: Failure) -> None:
+        self._reach.failed(failure)
         if failure.check(*UNREACHABLE):
             return
         if not failure.check(*CUT_OFF):

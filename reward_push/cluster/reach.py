@@ -1,5 +1,6 @@
 """How other nodes are reached: where they are, signed heads, connections."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Any, TypeVar
@@ -8,12 +9,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
 from .directory import MAX_MEMBERS, Directory
-from .failures import CANNOT_CONNECT
+from .failures import CANNOT_CONNECT, CUT_OFF, TookTooLong
 from .forwarding import Head
 from .member import Member
 from .signature import CLIENT_HEADER, SIGNATURE_HEADER, Signer
@@ -46,6 +48,9 @@ class Reach:
         self._pool.retryAutomatically = False
         self.agent = Agent.usingEndpointFactory(reactor, self, self._pool)
         self._told_s: dict[str, float] = {}
+        self.failures: Counter[str] = Counter()
+        """Requests that another node did not answer, so far: ``unknown`` (no such node), ``unreachable``,
+        ``refused``, ``late``, ``cut_short``."""
 
     async def ask(
         self, node_id: str, head: Head, asking: Callable[[Member], Awaitable[T]]
@@ -57,12 +62,14 @@ class Reach:
         """
         member = await self._directory.ask(node_id)
         if member is None or not self._sign(head, member):
+            self.failures["unknown"] += 1
             return None
         try:
             return await asking(member)
         except CANNOT_CONNECT:
             again = await self._directory.ask(node_id, anew=True)
             if again is None or again.address == member.address or not self._sign(head, again):
+                self.failures["unreachable"] += 1
                 return None
             return await asking(again)
 
@@ -76,6 +83,7 @@ class Reach:
 
     def refused_by(self, member: Member) -> None:
         """A node does not take our requests for another node's: log it."""
+        self.failures["refused"] += 1
         now_s = self.clock.seconds()
         if now_s - self._told_s.get(member.node_id, -TELL_AGAIN_S) < TELL_AGAIN_S:
             return
@@ -86,6 +94,15 @@ class Reach:
             "node {node} refuses the requests of this node: is cluster_secret the same on both?",
             node=member.node_id,
         )
+
+    def failed(self, failure: Failure) -> None:
+        """A request that a node was asked has failed: count it, unless it was given up."""
+        if failure.check(TookTooLong):
+            self.failures["late"] += 1
+        elif failure.check(*CANNOT_CONNECT):
+            self.failures["unreachable"] += 1
+        elif failure.check(*CUT_OFF):
+            self.failures["cut_short"] += 1
 
     def close(self) -> "Deferred[None]":
         """Close the connections that are not in use."""

@@ -20,7 +20,7 @@ from ..transports.handshake import wants_websocket
 from ..transports.interfaces import IForeignSessions, IUpload
 from ..transports.request import peer_of
 from .body import LaterBody, whole_body
-from .forwarding import Head, head_of
+from .forwarding import head_of
 from .member import Member
 from .passage import HttpPassage
 from .reach import Reach
@@ -58,16 +58,12 @@ class Relay:
         reach: Reach,
         *,
         answer_timeout_s: float,
-        client_of: Callable[[Headers, str], str] = lambda _, peer: peer,
         limit: int = MAX_PASSAGES,
     ) -> None:
-        """``answer_timeout_s``: longer than any poll is held. ``client_of``: who the client
-        is, by a request's headers and the address at the other end of its connection.
-        """
+        """``answer_timeout_s``: longer than any poll is held. ``limit``: of requests on their way."""
         self._node_id = node_id
         self._reach = reach
         self._answer_timeout_s = answer_timeout_s
-        self._client_of = client_of
         self._limit = limit
         self._passages: dict[str, set[Passage]] = {}
         self._whole: dict[int, HttpPassage] = {}
@@ -94,7 +90,7 @@ class Relay:
             request.setHeader(b"Content-Length", b"0")
             request.finish()
             return NOT_DONE_YET
-        head = self._head(request.method, request.uri, headers, peer_of(request))
+        head = head_of(request.method, request.uri, headers, peer_of(request))
         if request.method == b"GET" and wants_websocket(headers):
             self.counts.upgrades += 1
             upgrade = UpgradePassage(self._reach, node_id, head, request, self._ended)
@@ -124,7 +120,7 @@ class Relay:
         passage = HttpPassage(
             self._reach,
             node_id,
-            self._head(method, uri, headers, peer),
+            head_of(method, uri, headers, peer),
             LaterBody(_declared_length(headers)),
             self._ended,
             whole=lambda: self._whole.update({id(headers): passage}),
@@ -140,7 +136,7 @@ class Relay:
         """
         node_id, length = self._owner_of(sid), _declared_length(headers)
         if node_id is not None and length is not UNKNOWN_LENGTH and self._has_room():
-            head = self._head(method, uri, headers, "")
+            head = head_of(method, uri, headers, "")
             passage = HttpPassage(self._reach, node_id, head, LaterBody(length), self._ended)
             self._begin(passage, self._answer_timeout_s)
 
@@ -164,6 +160,10 @@ class Relay:
         """Return how many requests are on their way, WebSockets among them."""
         return self._count
 
+    def upgrades(self) -> list[UpgradePassage]:
+        """List those that are WebSockets: they last as long as their clients, unless they are evicted."""
+        return [each for each in self if isinstance(each, UpgradePassage)]
+
     def __iter__(self) -> Iterator[Passage]:
         """Iterate over a snapshot of them; each may be given up, and its client comes back elsewhere."""
         return iter([each for passages in self._passages.values() for each in passages])
@@ -178,9 +178,6 @@ class Relay:
             return True
         self.counts.full += 1
         return False
-
-    def _head(self, method: bytes, uri: bytes, headers: Headers, peer: str) -> Head:
-        return head_of(method, uri, headers, self._client_of(headers, peer))
 
     def _begin(self, passage: Passage, timeout_s: float) -> None:
         self._passages.setdefault(passage.node_id, set()).add(passage)

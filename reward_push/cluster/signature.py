@@ -22,7 +22,7 @@ from .secret import SharedSecret
 
 SIGNATURE_HEADER = b"X-Relay"
 CLIENT_HEADER = b"X-Relay-Client"
-"""The address of the client, as the node it is connected to has found it out; may be empty."""
+"""The address at the other end of the client's connection; empty: a UNIX socket."""
 REFUSED_HEADER = b"X-Relay-Refused"
 """Marks the 403 to a request that no node of the cluster has signed."""
 

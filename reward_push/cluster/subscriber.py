@@ -84,6 +84,8 @@ class Subscriber:
         self._waiters = Waiters()
         self._timer: IDelayedCall | None = None
         self._due_s = 0.0
+        self.connections = 0
+        """How often a connection was made."""
 
     def start(
         self,
@@ -144,6 +146,7 @@ class Subscriber:
     # One connection.
 
     def _connected(self, wire: NewsWire, _: Server) -> None:
+        self.connections += 1
         self._wire = wire
         self._unsettled = dict(self._wanted)
         self._to_restore = {*self._wanted, *self._patterns}
@@ -178,9 +181,10 @@ class Subscriber:
             self._disarm()
         if kind == "subscribe":
             self._heard.add(name)
-            self._waiters.heard(name)
         if kind != "unsubscribe":
             self._restored(name)
+        if kind == "subscribe":
+            self._waiters.heard(name)
         self._ask()
 
     def _restored(self, name: str) -> None:

@@ -8,6 +8,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 
+from ..engineio.errors import CloseReason
 from ..transports.request import EdgeRequest
 from .failures import CUT_OFF, UNREACHABLE
 from .forwarding import Answer, Head, set_answer_headers, write_answer
@@ -63,6 +64,14 @@ class UpgradePassage:
         elif self._asking is not None:
             self._asking.cancel()
 
+    def when_idle(self, call: Callable[[], object]) -> None:
+        """See :class:`..mover.Mover`: what is on its way is not known here."""
+        call()
+
+    def evict(self, reason: CloseReason) -> None:
+        """See :class:`..mover.Mover`."""
+        self.give_up()
+
     def _left(self) -> None:
         self._request = None
         self.give_up()
@@ -95,6 +104,7 @@ class UpgradePassage:
         return b"\r\n".join([*lines, b"", body])
 
     def _failed(self, failure: Failure) -> None:
+        self._reach.failed(failure)
         if not failure.check(*UNREACHABLE, *CUT_OFF):
             self._log.failure("an upgrade could not be passed on", failure)
 

@@ -51,6 +51,10 @@ class Backlog:
         """Whether a unit of ``tracker`` waits."""
         return any(unit.tracker is tracker for unit in self._units)
 
+    def trackers(self) -> set[ITracker]:
+        """Return the trackers of what waits."""
+        return {unit.tracker for unit in self._units if unit.tracker is not None}
+
     def slow_at(self, options: EngineOptions) -> float:
         """Return when the client counts as slow: too much waits, and nothing has moved for too long."""
         limit, timeout_s = options.max_queue_bytes, options.slow_timeout_s

@@ -83,6 +83,10 @@ class Outbox:
         """Whether a unit of ``tracker`` waits for the client."""
         return self._backlog is not None and self._backlog.holds(tracker)
 
+    def trackers(self) -> set[ITracker]:
+        """Return the trackers of what waits for the client."""
+        return set() if self._backlog is None else self._backlog.trackers()
+
     def when_idle(self, call: Callable[[], object]) -> None:
         """Call ``call`` once nothing waits for the client, which may be at once; not after the end."""
         if self.transport is None:

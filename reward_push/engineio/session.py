@@ -116,6 +116,10 @@ class Session:
         """Whether a unit of ``tracker`` waits for the client: it is on its way."""
         return self._outbox.holds(tracker)
 
+    def on_their_way(self) -> set[ITracker]:
+        """Return the trackers of the units that wait for the client."""
+        return self._outbox.trackers()
+
     def when_idle(self, call: Callable[[], object]) -> None:
         """Call ``call`` once nothing waits for the client, which may be at once; not after the end."""
         self._outbox.when_idle(call)

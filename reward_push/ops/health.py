@@ -25,6 +25,9 @@ class Phase(StrEnum):
 
 _ORDER = tuple(Phase)
 
+STATUS_WORDS = ("starting", "ok", "degraded", "draining")
+"""What a node may say of itself."""
+
 
 class Report(NamedTuple):
     """One answer: its HTTP status and its JSON object."""

@@ -2,7 +2,7 @@
 
 import re
 
-_NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
+NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 
 NAME_RULE = "1 to 64 of A-Z a-z 0-9 . _ : -"
 """The rule in words."""
@@ -10,4 +10,4 @@ NAME_RULE = "1 to 64 of A-Z a-z 0-9 . _ : -"
 
 def is_name(text: str) -> bool:
     """Tell whether ``text`` is a name."""
-    return _NAME.fullmatch(text) is not None
+    return NAME.fullmatch(text) is not None

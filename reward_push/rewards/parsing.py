@@ -33,7 +33,7 @@ MAX_TTL_MS = 366 * DAY_MS
 MAX_AHEAD_MS = 366 * DAY_MS
 """How far ahead a message may be scheduled."""
 
-_SECONDS_BELOW = 100_000_000_000
+SECONDS_BELOW = 100_000_000_000
 """A number below this is 1973 in milliseconds, and the year 5138 in seconds: it is a mistake."""
 
 RESERVED_EVENTS = frozenset(
@@ -159,7 +159,7 @@ def too_late(message: Message) -> Refused:
 def deliver_at(value: object, path: str) -> int:
     """Check when a message is due; epoch seconds, which are taken for 1970, are refused."""
     moment = instant(value, path)
-    if not isinstance(value, str) and moment < _SECONDS_BELOW:
+    if not isinstance(value, str) and moment < SECONDS_BELOW:
         msg = f"{path} must be epoch milliseconds; {moment} looks like seconds"
         raise invalid(msg, path)
     return moment

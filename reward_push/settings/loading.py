@@ -10,7 +10,7 @@ from ..engineio.options import EngineOptions
 from .checks import check
 from .model import ClusterSettings, HttpSettings, Settings, StoreSettings
 from .sources import Given, gather, secret_of_file
-from .table import SETTINGS, Setting
+from .table import FILES, SETTINGS, Setting
 from .tokens import tokens
 
 MIN_PAYLOAD_BYTES = 1 << 16
@@ -32,13 +32,27 @@ def load(options: Mapping[str, str | Sequence[str]], environ: Mapping[str, str])
         SettingsError: a name is unknown, a value is of a wrong type or out of range, two do not fit
             together, a file cannot be read, or this version does not support what is asked for.
     """
+    return _settings(read(options, environ)[0])
+
+
+def read(
+    options: Mapping[str, str | Sequence[str]], environ: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the value of every setting by its name, and of those that were given where that was.
+
+    Raises as :func:`load` does, but for what only shows when the settings are put to use.
+    """
     by_name: dict[str, list[Given]] = {}
     for source in gather(options, environ):
         for given in source:
             by_name.setdefault(given.name, []).append(given)
     values = {setting.name: _value(setting, by_name) for setting in SETTINGS}
     check(values)
-    return _settings(values)
+    origins = {
+        (FILES[name].name if name in FILES else name): given[0].origin
+        for name, given in by_name.items()
+    }
+    return values, origins
 
 
 def _value(setting: Setting, by_name: Mapping[str, Sequence[Given]]) -> Any:
@@ -73,6 +87,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
     return Settings(
         node_id=values["node_id"] or _random_id(),
         listen=values["listen"],
+        internal_listen=values["internal_listen"] or (),
         path=values["path"],
         namespaces=values["namespaces"],
         connect_timeout_s=values["connect_timeout"],

@@ -88,6 +88,8 @@ class Settings:
     """1 to 32 of ``A-Z a-z 0-9 . _ -``."""
     listen: tuple[str, ...]
     """Twisted endpoint strings, at least one."""
+    internal_listen: tuple[str, ...]
+    """The same for backends and operators; empty: they are served where clients are."""
     path: str
     """Where Engine.IO is served; without a trailing slash."""
     namespaces: tuple[str, ...]

@@ -53,7 +53,7 @@ _PROXIES = kinds.texts(rules.proxy, tuple, lone=True)
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("listen", _ENDPOINTS, "tcp:8080", "where clients connect: tcp:, ssl:, unix:, systemd:, haproxy:tcp:; may be given several times"),
-    _later("internal_listen", _TEXT, None, "where /v1, /metrics and /console are served instead of listen"),
+    Setting("internal_listen", _ENDPOINTS, None, "where /v1, /metrics and /console are served instead of listen; /metrics needs no key there"),
     Setting("path", kinds.text(rules.engine_path), "/websockets", "Engine.IO path, with and without the trailing slash"),
     Setting("node_id", kinds.text(rules.node_id), None, "name of this node in logs, /healthcheck and X-Node-Id", "random, 6 characters"),
     Setting("namespaces", kinds.texts(rules.namespace, rules.with_root), "/dropcodes,/donations,/notifications", "Socket.IO namespaces served beside /"),

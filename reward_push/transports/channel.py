@@ -218,7 +218,7 @@ class EdgeChannel(HTTPChannel):
         """Write a last answer to a request no resource has seen, and let the client read it."""
         if self._phase is Phase.GONE:
             return
-        self.site.refused[status] += 1
+        self.site.refusals[status] += 1
         answer = Headers()
         self.site.identify(answer)
         answer.setRawHeaders(b"Content-Type", [b"application/json"])

@@ -30,6 +30,9 @@ from .refusals import refuse, turn_away
 from .request import EdgeRequest
 from .websocket import WebSocketAcceptor
 
+DRAINING = "draining"
+"""The word for a handshake that was refused because the node stops."""
+
 
 @implementer(IBodyPolicy)
 class EngineResource(Resource):
@@ -162,7 +165,7 @@ class EngineResource(Resource):
         if request.method != b"GET":
             return Refusal.BAD_HANDSHAKE_METHOD
         if self.draining:
-            self.refused["draining"] += 1
+            self.refused[DRAINING] += 1
             request.setResponseCode(503)
             request.setHeader(b"Retry-After", b"1")
             return b""

@@ -41,7 +41,7 @@ class EdgeSite(Site):
         self.policy = policy
         self.large = LargeBodies()
         self.clock = clock
-        self.refused: Counter[int] = Counter()
+        self.refusals: Counter[int] = Counter()
         """Answers given since the start before a resource saw the request, by status."""
         self._node_id = options.node_id.encode("ascii")
 

@@ -18,8 +18,10 @@ from twisted.internet.stdio import StandardIO
 from twisted.web.pages import notFound
 from zope.interface import implementer
 
+from reward_push.cluster.address import RedisAddress
 from reward_push.cluster.advertise import joined
 from reward_push.cluster.directory import Directory
+from reward_push.cluster.link import RedisLink
 from reward_push.cluster.listener import Listener, NodeSite
 from reward_push.cluster.member import Load, Member
 from reward_push.cluster.reach import Reach
@@ -39,8 +41,6 @@ from reward_push.transports.root import Root
 from reward_push.transports.site import build_site
 from reward_push.transports.websocket import WebSocketAcceptor
 from reward_push.transports.wheel import Wheel
-
-from ..plain_redis import PlainRedis
 
 PREFIX = "rp:"
 
@@ -75,7 +75,7 @@ class Echo:
 
     def closed(self, reason: CloseReason) -> None:
         """See ``ISessionHandler``: it is printed, for tests that want to know why."""
-        print(json.dumps({"closed": self.session.sid, "reason": reason.value}), flush=True)
+        tell(closed=self.session.sid, reason=reason.value)
 
 
 class SmallNode:
@@ -126,7 +126,13 @@ class SmallNode:
         self._finish(node_port)
         await self.directory.start()
         port: Any = await serverFromString(self.reactor, self._listen).listen(self.site)
-        return Ports(port.getHost().port, node_port, os.getpid())
+        return Ports(getattr(port.getHost(), "port", 0), node_port, os.getpid())
+
+
+def tell(**fields: Any) -> None:
+    """Print a line of JSON, for the test that has started this process."""
+    sys.stdout.write(json.dumps(fields) + "\n")
+    sys.stdout.flush()
 
 
 def now_ms() -> int:
@@ -149,11 +155,22 @@ def main() -> None:
     options = json.loads(sys.argv[1])
 
     async def run() -> None:
-        redis = await PlainRedis.connect(reactor, options.pop("redis_port"))
-        node = SmallNode(reactor, redis, **options)
+        connected: Deferred[None] = Deferred()
+
+        async def up() -> None:
+            if connected.called:
+                node.directory.hurry()
+            else:
+                connected.callback(None)
+
+        url = f"redis://127.0.0.1:{options.pop('redis_port')}"
+        link = RedisLink(RedisAddress.parse(url), reactor, connected=up)
+        node = SmallNode(reactor, link, **options)
+        link.start()
+        await connected
         ports = await node.start()
         StandardIO(_Lifeline())
-        print(json.dumps(attrs.asdict(ports)), flush=True)
+        tell(**attrs.asdict(ports))
 
     def failed(failure: Any) -> None:
         failure.printTraceback(sys.stderr)

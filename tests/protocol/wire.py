@@ -18,6 +18,9 @@ RECEIVED: list[bytes] = []
 SIDS: set[str] = set()
 """Of all sessions these clients have ever had."""
 
+ELSEWHERE: dict[int, int] = {}
+"""Port → the port of another node, which connections for a session go to instead: see tests/cluster."""
+
 OPEN: set["Connection"] = set()
 """Connections that nobody has closed yet."""
 
@@ -47,11 +50,26 @@ class Connection:
     """One TCP connection to a server."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
+        self._port = port
+        self._socket: socket.socket | None = None
         self.buffer = b""
         OPEN.add(self)
+        if port not in ELSEWHERE:
+            self._connect(port)
+
+    @property
+    def socket(self) -> socket.socket:
+        if self._socket is None:
+            self._connect(self._port)
+        assert self._socket is not None
+        return self._socket
+
+    def _connect(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
 
     def send(self, data: bytes) -> None:
+        if self._socket is None and b"sid=" in data.partition(b"\r\n")[0]:
+            self._connect(ELSEWHERE[self._port])
         self.socket.sendall(data)
 
     def request(
@@ -103,7 +121,8 @@ class Connection:
 
     def close(self) -> None:
         OPEN.discard(self)
-        self.socket.close()
+        if self._socket is not None:
+            self._socket.close()
 
     def _more(self) -> None:
         data = self.socket.recv(65536)

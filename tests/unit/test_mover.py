@@ -16,7 +16,7 @@ class Node:
         self.world = World()
         self.peers = [self.world.peer() for _ in range(count)]
         self.clock = Clock()
-        self.mover = Mover(self.world.registry, self.clock)
+        self.mover = Mover(lambda: self.world.registry, self.clock)
 
     def move(self, within_s: float) -> list[Any]:
         moved: list[Any] = []

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import attrs
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -109,9 +109,11 @@ class Keeper(Generic[W]):
         if self._attempt is not None:
             self._attempt.cancel()
         wire, self._wire = self._wire, None
-        if wire is None:
-            return succeed(None)
         closed: Deferred[None] = Deferred()
+        if wire is None:
+            # What was being made is given up by now, and closed in the reactor's next turn.
+            self._reactor.callLater(0, closed.callback, None)
+            return closed
         wire.lost = lambda _: closed.callback(None)
         wire.close()
         return closed.addTimeout(CONNECT_S, self._reactor, lambda *_: wire.abort())

@@ -1,11 +1,11 @@
 """Where Redis is now: at the host that is given, or where the Sentinels say that the master is."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
-from twisted.python.failure import Failure
 
 from ..address import HostPort, RedisAddress
 from .dial import Dialer
@@ -16,7 +16,7 @@ from .wire import Wire
 
 SENTINEL_S = 1.0
 """How long a Sentinel may take to answer, connecting included."""
-LOOK_AGAIN_S = 5.0
+LOOK_AGAIN_S = 2.0
 """How often the Sentinels are asked whether the master is still the same."""
 _LONGEST_REASON = 300
 
@@ -35,13 +35,9 @@ class Master:
         All Sentinels are asked at once and the first that knows is believed: which host answers as a
         master is seen when it is greeted.
         """
-        service = self._address.service
-        if service is None:
+        if self._address.service is None:
             return self._address.hosts[0]
-        asked = [
-            Deferred.fromCoroutine(self._ask(each, service)).addTimeout(SENTINEL_S, self._reactor)
-            for each in self._address.hosts
-        ]
+        asked = self._ask_all()
         try:
             answers: Any = await DeferredList(asked, fireOnOneCallback=True, consumeErrors=True)
         finally:
@@ -52,6 +48,25 @@ class Master:
             return found
         reasons = "; ".join(dict.fromkeys(why(failure) for _, failure in answers))
         raise NotConnected(f"no Sentinel knows where it is: {reasons}"[:_LONGEST_REASON])
+
+    async def agreed(self) -> HostPort | None:
+        """Return the master that more than half of all Sentinels name; ``None``: there is none."""
+        asked = self._ask_all()
+        try:
+            answers = await DeferredList(asked, consumeErrors=True)
+        finally:
+            for each in asked:
+                each.cancel()
+        named = Counter(host for known, host in answers if known)
+        return next((host for host, times in named.items() if times > len(asked) // 2), None)
+
+    def _ask_all(self) -> "list[Deferred[HostPort]]":
+        service = self._address.service
+        assert service is not None  # noqa: S101
+        return [
+            Deferred.fromCoroutine(self._ask(each, service)).addTimeout(SENTINEL_S, self._reactor)
+            for each in self._address.hosts
+        ]
 
     async def _ask(self, sentinel: HostPort, service: str) -> HostPort:
         wire = await self._dialer.connect(sentinel, Wire, SENTINEL_S)
@@ -73,7 +88,8 @@ class Master:
 class MasterWatch:
     """Asks the Sentinels, as long as there is a connection, whether it still is one to the master.
 
-    A master that was cut off from them may be replaced without knowing it.
+    A master that was replaced may not know it yet, or may be cut off from the Sentinels: what it is told is
+    lost. It is left once most Sentinels name another one.
     """
 
     def __init__(self, master: Master, reactor: Any, moved: Callable[[HostPort], object]) -> None:
@@ -82,12 +98,12 @@ class MasterWatch:
         self._reactor = reactor
         self._moved = moved
         self._timer: IDelayedCall | None = None
-        self._looking: Deferred[Any] | None = None
+        self._looking: Deferred[None] | None = None
 
     def start(self, connected_to: HostPort) -> None:
         """Watch whether ``connected_to`` stays the master."""
         self.stop()
-        self._rest(connected_to, others=0)
+        self._timer = self._reactor.callLater(LOOK_AGAIN_S, self._look, connected_to)
 
     def stop(self) -> None:
         """Watch no more."""
@@ -98,27 +114,15 @@ class MasterWatch:
             looking, self._looking = self._looking, None
             looking.cancel()
 
-    def _rest(self, current: HostPort, others: int) -> None:
-        self._timer = self._reactor.callLater(LOOK_AGAIN_S, self._look, current, others)
-
-    def _look(self, current: HostPort, others: int) -> None:
-        """``others``: how often another one was named in a row."""
+    def _look(self, current: HostPort) -> None:
         self._timer = None
+        looking = Deferred.fromCoroutine(self._master.agreed()).addCallback(self._seen, current)
+        # Nobody but stop() makes it fail.
+        self._looking = looking.addErrback(lambda failure: failure.trap(CancelledError))
 
-        def found(host: HostPort) -> None:
-            self._looking = None
-            if host == current:
-                self._rest(current, 0)
-            elif others:
-                self._moved(host)
-            else:  # A Sentinel that is behind the others is not believed at once.
-                self._rest(current, 1)
-
-        def unknown(_: Failure) -> None:
-            # When nobody knows better, what we have is as good as it gets.
-            if self._looking is not None:
-                self._looking = None
-                self._rest(current, others)
-
-        self._looking = looking = Deferred.fromCoroutine(self._master.find())
-        looking.addCallbacks(found, unknown)
+    def _seen(self, host: HostPort | None, current: HostPort) -> None:
+        self._looking = None
+        if host is None or host == current:
+            self.start(current)
+        else:
+            self._moved(host)

@@ -9,15 +9,18 @@ from collections.abc import Callable
 from typing import Any
 
 import txredisapi
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
 from .errors import ErrorReply, NotConnected
 from .reasons import why
+from .replies import BrokenReply, ReplyError, ReplyReader
 
 Word = str | bytes | int
 
+HIREDIS = txredisapi.hiredis is not None
+"""Whether replies are read by hiredis, else by :mod:`.replies`."""
 _CONFIRMATIONS = ("subscribe", "unsubscribe", "psubscribe")
 
 
@@ -25,7 +28,7 @@ class Wire(txredisapi.RedisProtocol):  # type: ignore[misc]
     """A connection for commands."""
 
     def __init__(self) -> None:
-        # Numbers stay text ("00123" is a code, not 123), and both of its parsers answer alike.
+        # Numbers stay text: "00123" is a code, not 123.
         super().__init__(charset="utf-8", convertNumbers=False)
         self.lost: Callable[[str], None] = lambda _: None
         """Called once with the reason when the connection is lost."""
@@ -33,6 +36,8 @@ class Wire(txredisapi.RedisProtocol):  # type: ignore[misc]
         """Why it was lost."""
         self._given_up: str | None = None
         """Why it is given up here."""
+        self._closed = False
+        self._replies = None if HIREDIS else ReplyReader()
 
     def ask(self, *words: Word) -> "Deferred[Any]":
         """Send a command; fire with its reply, in the order asked.
@@ -55,6 +60,20 @@ class Wire(txredisapi.RedisProtocol):  # type: ignore[misc]
         if self.transport is not None and self._reason is None:
             self.transport.loseConnection()
 
+    def dataReceived(self, data: bytes, unpause: bool = False) -> None:
+        """Twisted's hook."""
+        if self._replies is None:
+            super().dataReceived(data)
+            return
+        try:
+            replies = self._replies.feed(data)
+        except BrokenReply as broken:
+            self.abort(f"Redis broke its protocol: {broken}")
+            return
+        for reply in replies:
+            error = isinstance(reply, ReplyError)
+            self.replyReceived(txredisapi.ResponseError(reply) if error else reply)
+
     def connectionMade(self) -> None:
         """Twisted's hook."""
         self.transport.setTcpNoDelay(True)
@@ -64,12 +83,15 @@ class Wire(txredisapi.RedisProtocol):  # type: ignore[misc]
     def connectionLost(self, reason: Failure) -> None:
         """Twisted's hook."""
         self._reason = self._given_up or why(reason)
+        # txredisapi answers all that waits, by replyReceived.
         super().connectionLost(reason)
+        self._closed = True
         self.lost(self._reason)
 
     def replyReceived(self, reply: Any) -> None:
         """Txredisapi's hook."""
-        if self._reason is not None:
+        if self._closed:
+            # What had been read before.
             return
         if self.replyQueue.waiting:
             super().replyReceived(reply)
@@ -78,9 +100,13 @@ class Wire(txredisapi.RedisProtocol):  # type: ignore[misc]
             refused = isinstance(reply, txredisapi.ResponseError)
             self.abort(f"Redis refuses: {ErrorReply.of(str(reply))}" if refused else None)
 
-    def _in_our_words(self, failure: Failure) -> None:
+    def _in_our_words(self, failure: Failure) -> Failure:
         if failure.check(txredisapi.ResponseError):
             raise ErrorReply.of(str(failure.value)) from None
+        if failure.check(CancelledError):
+            # Its reply may still come, and would be taken for another's.
+            self.abort("given up")
+            return failure
         # Lost, or what came is no reply at all.
         self.abort("Redis broke its protocol")
         raise NotConnected(self._reason or "Redis broke its protocol") from None

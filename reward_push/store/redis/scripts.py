@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from ...cluster.interfaces import Script
 
-_FOLDER = files(__package__) / "scripts"
+_FOLDER = files(__package__) / "lua"
 
 _MESSAGES = ("messages",)
 _ENDS = ("messages", "ending")

@@ -24,6 +24,7 @@ from ...rewards.interfaces import (
     Ended,
     IMessageStore,
     Kept,
+    Latecomer,
     Missed,
     OwedRevoke,
     Page,
@@ -35,7 +36,7 @@ from . import reading, records, scripts, upkeep
 from .doorway import Doorway
 from .key_calls import KeyCalls
 from .line import Argument, Line
-from .steps import all_of, in_time, joined, noted, nothing, pieces, rows_of
+from .steps import in_time, joined, noted, nothing, pieces, rows_of
 
 MAX_WAITING_ROWS = 10_000
 """How much may wait for Redis in each lane (:class:`..lanes.Lane`), in rows; more fails at once."""
@@ -171,13 +172,13 @@ class RedisStore:
 
     # Devices.
 
-    def note(self, receipts: Mapping[str, Sequence[Receipt]]) -> "Deferred[None]":
+    def note(self, receipts: Mapping[str, Sequence[Receipt]]) -> "Deferred[Sequence[Latecomer]]":
         """See :class:`IMessageStore`. Very many are cut into steps: see :class:`RedisStore`."""
         asked = [
             self._line.run(scripts.NOTE, args, Lane.RECEIPTS, weight)
             for args, weight in noted(receipts)
         ]
-        return all_of(asked).addCallback(nothing)
+        return joined([each.addCallback(records.latecomers_of) for each in asked])
 
     def open_device(
         self, key_id: str, streamer: str, name: str | None, now_ms: int

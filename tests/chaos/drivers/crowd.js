@@ -35,7 +35,8 @@ function open(wanted) {
       }
     });
   } else {
-    socket.on("error", (why) => tell("refused", { why: String(why) }));
+    // Also told of every connection that could not be made: that is an Error, the server says why in a string.
+    socket.on("error", (why) => typeof why === "string" && tell("refused", { why }));
   }
   socket.on("dropcode", (message, ack) => {
     tell("heard", { id: message.id, sent_at: message.sent_at, ttl_ms: message.ttl_ms });

@@ -8,6 +8,7 @@ import attrs
 from treq.testing import StubTreq
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
@@ -28,6 +29,7 @@ from reward_push.rewards.publisher import Publisher
 from reward_push.rewards.waiting import Waiting
 
 from ..rewards.fakes import MemoryStore, RecordingDelivery, RecordingSchedule
+from .described import Described
 
 NOW_MS = 1_795_550_400_250
 NOW = "2026-11-24T20:00:00.250Z"
@@ -149,7 +151,8 @@ class Got:
 class Api:
     """The API's resource and the ends it stands on."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, internal: bool = False) -> None:
+        """``internal``: whether backends have a port of their own."""
         self.store = MemoryStore()
         self.delivery = RecordingDelivery(sockets=2)
         self.keys = MemoryKeys()
@@ -158,7 +161,9 @@ class Api:
         self.flushes: list[Deferred[None]] = []
         self.flushing = False
         """Whether the receipts take their time to come into the store."""
-        self.resource = build_api(
+        self.observed: list[tuple[str, int, float]] = []
+        self.seconds = 0.0
+        apis = build_api(
             publisher=Publisher(
                 self.store,
                 LocalNews(Waiting(self.delivery, Clock(), lambda: NOW_MS), self.delivery),
@@ -174,8 +179,17 @@ class Api:
             health=self.health,
             namespaces=NAMESPACES,
             now_ms=lambda: NOW_MS,
+            version="1.2.3",
+            metrics=lambda accept: succeed((b"up 1\n", f"text/plain; for={accept}")),
+            internal=internal,
+            observe=lambda *told: self.observed.append(told),
+            seconds=lambda: self.seconds,
         )
+        self.clients_resource = apis.clients
+        self.resource = apis.internal or apis.clients
         self._treq = StubTreq(self.resource)
+        self._described = Described(self.resource)
+        self._failures: list[Failure] = []
 
     def _flush(self) -> "Deferred[None]":
         flushed: Deferred[None] = Deferred()
@@ -208,15 +222,19 @@ class Api:
             response = await self._treq.request(
                 method, f"http://node.test{path}", headers=sent, data=body
             )
-            got.append(Got(response.code, response.headers, await self._treq.content(response)))
+            answer = Got(response.code, response.headers, await self._treq.content(response))
+            self._described.check(method, path, json, answer.status, answer.body)
+            got.append(answer)
 
-        Deferred.fromCoroutine(exchange())
+        Deferred.fromCoroutine(exchange()).addErrback(self._failures.append)
         self.flush()
         return got
 
     def flush(self) -> None:
         """Move what was written since to its client."""
         self._treq.flush()
+        for failure in self._failures:
+            failure.raiseException()
 
     def call(self, method: str, path: str, json: Any = None, **options: Any) -> Got:
         """Send a request and return its answer."""

@@ -9,10 +9,10 @@ from twisted.web.resource import IResource
 from twisted.web.server import Site
 from zope.interface.verify import verifyObject
 
-from reward_push.api.resource import LATER, LATER_OPEN, ApiResource
+from reward_push.api.resource import LATER_OPEN, ApiResource
 from reward_push.api.router import Route, Router
 
-from .fakes import BODY
+from .fakes import BODY, Api
 from .test_messages import error
 
 
@@ -178,27 +178,88 @@ def test_options_is_answered_with_the_methods(api, path, allow):
     assert got.header("Content-Type") == []
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [(method, path.replace("{", "").replace("}", "")) for method, path, _ in LATER]
-    + [("GET", path) for path in LATER_OPEN],
-)
-def test_what_the_interface_describes_and_a_later_version_does_is_400(api, method, path):
-    got = api.call(method, f"{path}?limit=5")
+@pytest.mark.parametrize("path", LATER_OPEN)
+def test_what_the_interface_describes_and_a_later_version_does_is_400(api, path):
+    got = api.call("GET", f"{path}?limit=5")
     assert got.status == 400
     assert got.json == error("not_supported", "this call is not supported by this version")
-
-
-@pytest.mark.parametrize(("method", "path", "right"), LATER)
-def test_of_calls_to_come_those_of_the_api_need_their_key(api, method, path, right):
-    assert api.call(method, path, key=None).status == 401
-    assert api.call(method, path, key="plugin").status == 403
-    assert api.call(method, path, key="reader").status == (400 if right in ("read", None) else 403)
 
 
 def test_of_calls_to_come_pages_need_no_key(api):
     for path in LATER_OPEN:
         assert api.call("GET", path, key=None).status == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "call", "status"),
+    [
+        ("GET", "/v1/messages/a%20b", "GET /v1/messages/{id}", 404),
+        ("POST", "/v1/messages/batch?x", "POST /v1/messages/batch", 400),
+        ("HEAD", "/v1/nodes", "GET /v1/nodes", 200),
+        ("GET", "/v1/streamers/s-42", "GET /v1/streamers/{streamer}", 200),
+        ("PUT", "/v1/messages/a", "other", 405),
+        ("GET", "/secret", "other", 404),
+        ("OPTIONS", "/v1/nodes", "other", 204),
+    ],
+)
+def test_answers_are_observed_by_their_call_and_never_by_what_it_is_for(
+    api, method, path, call, status
+):
+    assert api.call(method, path).status == status
+    assert api.observed == [(call, status, 0.0)]
+
+
+def test_an_answer_is_timed_from_the_whole_request_on(api):
+    api.store.holds = True
+    api.start("POST", "/v1/messages", BODY)
+    api.seconds = 0.25
+    api.store.report()
+    assert api.observed == [("POST /v1/messages", 201, 0.25)]
+
+
+# The internal port
+
+
+def test_what_is_internal_is_served_there_alone():
+    """Health on both."""
+    api = Api(internal=True)
+    api.health.started()
+    shared, clients = {"/healthcheck", "/readyz"}, {"/overlay/"}
+    for path, _ in METHODS:
+        internal = api.call("OPTIONS", path, key=None).status
+        outside = Wire(api.clients_resource).send(f"OPTIONS {path} HTTP/1.0\r\n\r\n".encode())
+        assert (internal == 204) is (path not in clients)
+        assert outside.startswith(b"HTTP/1.0 204") is (path in shared | clients)
+        if path not in shared | clients:
+            assert b" 404 " in outside.partition(b"\r\n")[0]
+
+
+# Metrics
+
+
+@pytest.mark.parametrize(
+    ("key", "status"),
+    [(None, 401), ("wrong", 401), ("plugin", 403), ("publisher", 403), ("reader", 200)],
+)
+def test_metrics_need_a_key_that_may_read(api, key, status):
+    assert api.call("GET", "/metrics", key=key).status == status
+
+
+def test_metrics_come_in_the_format_asked_for(api):
+    got = api.call("GET", "/metrics", headers={"Accept": ["a/b", "c/d"]})
+    assert got.body == b"up 1\n"
+    assert got.header("Content-Type") == ["text/plain; for=a/b,c/d"]
+    assert got.header("Cache-Control") == ["no-store"]
+
+
+def test_metrics_have_no_parameters(api):
+    got = api.call("GET", "/metrics?name=up")
+    assert got.status == 400
+
+
+def test_metrics_of_the_internal_port_need_no_key():
+    got = Api(internal=True).call("GET", "/metrics", key=None)
+    assert (got.status, got.body) == (200, b"up 1\n")
 
 
 def test_a_fault_of_ours_is_500_logged_and_shows_nothing(api, logged):

@@ -20,15 +20,28 @@ ROUTER = Router(
 )
 
 
+def either(argument):
+    """The calls of one of the things."""
+    return {
+        method: Call(two, f"{method} /things/{{id}}", (argument,)) for method in ("GET", "POST")
+    }
+
+
 @pytest.mark.parametrize(
     ("path", "calls"),
     [
-        (b"/", {"POST": Call(one)}),
-        (b"/things/a", {"GET": Call(two, ("a",)), "POST": Call(two, ("a",))}),
-        (b"/things/batch", {"GET": Call(two, ("batch",)), "POST": Call(one)}),
-        (b"/things/a%2Fb%20c", dict.fromkeys(["GET", "POST"], Call(two, ("a/b c",)))),
-        (b"/things/%ff%zz", dict.fromkeys(["GET", "POST"], Call(two, ("\ufffd%zz",)))),
-        (b"/things/a/parts/b", {"GET": Call(two, ("a", "b"))}),
+        (b"/", {"POST": Call(one, "POST /")}),
+        (b"/things/a", either("a")),
+        (
+            b"/things/batch",
+            {**either("batch"), "POST": Call(one, "POST /things/batch")},
+        ),
+        (b"/things/a%2Fb%20c", either("a/b c")),
+        (b"/things/%ff%zz", either("\ufffd%zz")),
+        (
+            b"/things/a/parts/b",
+            {"GET": Call(two, "GET /things/{id}/parts/{part}", ("a", "b"))},
+        ),
     ],
 )
 def test_known_paths(path, calls):
@@ -55,5 +68,6 @@ def test_unknown_paths(path):
 
 
 def test_head_comes_with_get_and_options_with_all():
-    assert allow({"GET": Call(one), "DELETE": Call(one)}) == "DELETE, GET, HEAD, OPTIONS"
-    assert allow({"POST": Call(one)}) == "OPTIONS, POST"
+    call = Call(one, "")
+    assert allow({"GET": call, "DELETE": call}) == "DELETE, GET, HEAD, OPTIONS"
+    assert allow({"POST": call}) == "OPTIONS, POST"

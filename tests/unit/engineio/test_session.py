@@ -957,6 +957,19 @@ def test_upgrades_are_counted_by_how_they_end() -> None:
     assert other.registry.counts.not_upgraded == 1
 
 
+def test_what_is_on_its_way_can_be_told() -> None:
+    """By its trackers; what has none is nobody's."""
+    world = World("websocket")
+    tracker = Tracker()
+    world.transport.writable = False
+    for unit in (message("x"), Outgoing(say("code"), tracker=tracker)):
+        world.session.send(unit)
+    assert world.session.on_their_way() == {tracker}
+    world.transport.writable = True
+    world.session.transport_drained(world.transport)
+    assert world.session.on_their_way() == set()
+
+
 def test_what_waits_is_measured() -> None:
     """By the size of what is to be written."""
     world = World("websocket")

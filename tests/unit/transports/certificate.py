@@ -11,8 +11,8 @@ from twisted.internet.ssl import CertificateOptions, PrivateCertificate
 
 
 @cache
-def server_options() -> CertificateOptions:
-    """Return TLS options with a fresh self-signed certificate for ``localhost``."""
+def self_signed() -> tuple[bytes, bytes]:
+    """Return a fresh key and its self-signed certificate for ``localhost``, both PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
@@ -25,8 +25,19 @@ def server_options() -> CertificateOptions:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - day)
         .not_valid_after(now + day)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .sign(key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
     secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return PrivateCertificate.loadPEM(secret + certificate.public_bytes(pem)).options()
+    return secret, certificate.public_bytes(pem)
+
+
+def server_options() -> CertificateOptions:
+    """Return TLS options with that certificate."""
+    return PrivateCertificate.loadPEM(b"".join(self_signed())).options()
+
+
+def server_pem() -> bytes:
+    """Return the key and the certificate in one."""
+    return b"".join(self_signed())

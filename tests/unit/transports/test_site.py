@@ -529,7 +529,7 @@ def test_a_head_that_trickles_is_cut_off_after_its_total_time():
     assert connection.trickle(GET, 1) == 10
     check_refusal(connection.transport.value(), 408, "timeout")
     assert connection.lingering
-    assert connection.site.refused == {408: 1}
+    assert connection.site.refusals == {408: 1}
 
 
 def test_the_first_heads_time_runs_from_accept():

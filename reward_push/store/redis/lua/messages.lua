@@ -13,7 +13,7 @@ local function find(id)
     }
 end
 
--- A message as it is answered; reply.py reads it.
+-- A message as it is answered; records.py reads it.
 local function row(m)
     local body = m.body or call('GET', P .. 'b:' .. m.id)
     return {m.seq, m.state, m.over, m.said, m.sent, m.dlvd, m.ackd, m.sha, body}

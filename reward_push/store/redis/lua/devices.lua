@@ -17,7 +17,7 @@ local function whose(device)
     return owners[identity], sign == '+' and names[identity][device] or false
 end
 
--- Answer receipts that came as {device, value, …}: reply.py reads it.
+-- Answer receipts that came as {device, value, …}: records.py reads it.
 local function receipts_reply(flat)
     local reply = {}
     for i = 1, #flat, 2 do

@@ -86,7 +86,7 @@ local function finish(m, state, why, over, by)
     return {m = m, was = was, why = why, devices = devices_of(m, by)}
 end
 
--- How it is answered; reply.py reads it.
+-- How it is answered; records.py reads it.
 local function ended_reply(ended)
     return {row(ended.m), ended.why, ended.devices}
 end
