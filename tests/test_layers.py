@@ -74,6 +74,8 @@ LAYERS: dict[str, set[str]] = {
     "first_keys": {"access", "errors", "settings"},
     # Talks to a node over HTTP alone.
     "cli": {"settings", "errors"},
+    "workers": {"settings", "errors", "ops", "signals", "transports.listening"},
+    "workers.child": {"*"},
     "node": {"*"},
     "tap": {"*"},
 }
@@ -110,7 +112,7 @@ SANS_IO = ("engineio", "socketio")
 """Layers that must not touch the network, files or a clock: time is an argument."""
 
 ONLY_IN: dict[str, set[str]] = {
-    "twisted.internet.reactor": {"node", "tap"},
+    "twisted.internet.reactor": {"node", "tap", "workers.child"},
     "txredisapi": {"node", "store", "cluster"},
     "autobahn": {"transports"},
     "jwt": {"access"},
