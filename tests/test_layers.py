@@ -76,6 +76,8 @@ LAYERS: dict[str, set[str]] = {
     "first_keys": {"access", "errors", "settings"},
     # Talks to a node over HTTP alone.
     "cli": {"settings", "errors"},
+    "workers": {"settings", "errors", "ops", "signals", "transports.listening"},
+    "workers.child": {"*"},
     "node": {"*"},
     "tap": {"*"},
 }
@@ -112,7 +114,7 @@ SANS_IO = ("engineio", "socketio")
 """Layers that must not touch the network, files or a clock: time is an argument."""
 
 ONLY_IN: dict[str, set[str]] = {
-    "twisted.internet.reactor": {"node", "tap"},
+    "twisted.internet.reactor": {"node", "tap", "workers.child"},
     "txredisapi": {"cluster.connection"},
     "autobahn": {"transports"},
     "jwt": {"access"},
