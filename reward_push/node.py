@@ -102,6 +102,7 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
     )
     receipts = ReceiptBuffer(store, reactor)
     delivery = Delivery(server, store, receipts, now_ms)
+    receipts.on_late = delivery.tell_late
     waiting = Waiting(delivery, reactor, now_ms, observe_lateness_ms=lateness(metrics))
     news = standing.news(LocalNews(waiting, delivery))
     scheduler = Scheduler(
@@ -114,7 +115,7 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
         ask_every_s=standing.ask_every_s,
         missed_grace_ms=standing.missed_grace_ms,
     )
-    acknowledgements = Acknowledgements(delivery, receipts, store, news, now_ms)
+    acknowledgements = Acknowledgements(delivery, receipts, store, news, reactor, now_ms)
     replay = Replay(
         store,
         receipts,
@@ -178,6 +179,8 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
         metrics=metrics.page,
         internal=bool(settings.internal_listen),
         observe=ApiFigures(metrics).observe,
+        max_body_bytes=http.max_api_body_bytes,
+        call_soon=lambda call: reactor.callLater(0, call),
     )
     resource = EngineResource(registry, websockets, origins, foreign=standing.foreign, door=guard)
     callers = Callers(keys, guard)

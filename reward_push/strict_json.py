@@ -32,6 +32,15 @@ _STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
+class Written(str):
+    """A value in its written form, as :func:`dumps` returns it: much smaller than the value itself.
+
+    Where it is taken as such, and not as a string, it says so (:func:`..socketio.encoder.encode`).
+    """
+
+    __slots__ = ()
+
+
 class JSONError(ValueError):
     """A text that is not strict JSON, or a value that has no strict JSON form."""
 

@@ -270,12 +270,12 @@ class Together:
         """The link has a new connection, which nobody has used yet."""
         if self._epoch is None:
             # Nothing is asked of the store before the time is known.
-            await self.clock.read(anew=True)
+            await self.clock.find()
             self.store.start()
-        epoch = await self.store.meet(secrets.token_hex(8))
+        epoch = await self.store.meet(secrets.token_hex(8), self.backplane.highest())
         before, self._epoch = self._epoch, epoch
         if before is not None:
-            await self.clock.read(anew=True)
+            await self.clock.find()
             self.directory.hurry()
             if epoch != before:
                 await self._restore()

@@ -85,6 +85,8 @@ class KeyRing:
 
     def recall(self, presented: str) -> Key | None:
         """Return the key that ``presented`` is, as far as that is known without asking the store."""
+        if looks_like_token(presented):
+            return None if self._tokens is None else self._tokens.recall(presented)
         parts = parse(presented) if len(presented) <= MAX_PRESENTED_CHARS else None
         stored = None if parts is None else self._known.get(parts[0])
         return _key_of(stored) if parts is not None and proves(parts[1], stored) else None

@@ -53,16 +53,22 @@ class Tokens:
         """Return what ``presented`` grants now; ``None``: nothing, for whatever reason."""
         if len(presented) > MAX_TOKEN_CHARS:
             return None
-        # By its digest: memory holds no token.
-        name = hashlib.sha256(presented.encode("utf-8", "surrogatepass")).hexdigest()
-        token = self._verified.get(name)
+        token = self.recall(presented)
         if token is None:
             token = self._verify(presented)
             if token is not None:
-                self._verified.put(name, token)
-        elif token.expired(self._now_ms()):
+                self._verified.put(_name(presented), token)
+        return token
+
+    def recall(self, presented: str) -> Token | None:
+        """Return what ``presented`` grants now if it was verified lately; ``None``: it was not, or nothing."""
+        if len(presented) > MAX_TOKEN_CHARS:
+            return None
+        name = _name(presented)
+        token = self._verified.get(name)
+        if token is not None and token.expired(self._now_ms()):
             self._verified.discard(name)
-            token = None
+            return None
         return token
 
     def replace_keys(self, keys: TokenKeys) -> None:
@@ -97,3 +103,8 @@ class Tokens:
             return None
         key = self._keys.find(header.get("kid"))
         return key if key is not None and header.get("alg") == key.algorithm else None
+
+
+def _name(presented: str) -> str:
+    """Return what a token is remembered by: its digest, so that memory holds no token."""
+    return hashlib.sha256(presented.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,20 +1,17 @@
 """``POST /v1/messages`` and ``/v1/messages/batch``, ``DELETE /v1/messages/{id}``."""
 
-from typing import Any
-
 from twisted.web.server import Request
 
 from ..access.interfaces import Right
-from ..rewards.errors import ErrorCode, invalid
+from ..rewards.errors import ErrorCode
 from ..rewards.message import record_to_answer
-from ..rewards.publisher import Accepted, Outcome, Publisher
-from ..rewards.structure import Field, kind_of, structure
+from ..rewards.publisher import Accepted, Publisher
 from .answers import Answer, json_answer
 from .auth import Callers, authorize
+from .batch import Batches, status_of
 from .body import read_object
-from .errors import STATUS, error_json
-from .limits import MAX_BATCH
 from .operation import Operation, Said, ref
+from .slices import CallSoon
 
 PUBLISH = Operation(
     "publishMessage",
@@ -53,9 +50,17 @@ CANCEL = Operation(
 class Messages:
     """The handlers that publish, and that take back."""
 
-    def __init__(self, publisher: Publisher, callers: Callers) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        callers: Callers,
+        max_body_bytes: int,
+        call_soon: CallSoon | None,
+    ) -> None:
+        """``max_body_bytes``: what one message may have; ``call_soon``: see :class:`.slices.Slices`."""
         self._publisher = publisher
         self._callers = callers
+        self._batches = Batches(publisher, max_body_bytes, call_soon)
 
     async def publish(self, request: Request) -> Answer:
         """Publish one message: 201 when it is new, 200 when the same came before."""
@@ -63,41 +68,15 @@ class Messages:
         [outcome] = await self._publisher.publish([read_object(request)], key.namespaces)
         if not isinstance(outcome, Accepted):
             raise outcome
-        return json_answer(_status(outcome), record_to_answer(outcome.record))
+        return json_answer(status_of(outcome), record_to_answer(outcome.record))
 
     async def publish_batch(self, request: Request) -> Answer:
         """Publish up to ``MAX_BATCH`` messages, each with its own result."""
         key = await authorize(request, self._callers, Right.PUBLISH)
-        bodies = structure(read_object(request), _BATCH)["messages"]
-        outcomes = await self._publisher.publish(bodies, key.namespaces)
-        return json_answer(200, {"results": [_result(each) for each in outcomes]})
+        return await self._batches.publish(request, key)
 
     async def cancel(self, request: Request, message_id: str) -> Answer:
         """Cancel a message: 200 with it, also when it was cancelled before."""
         key = await authorize(request, self._callers, Right.PUBLISH)
         record = await self._publisher.cancel(message_id, key.namespaces)
         return json_answer(200, record_to_answer(record))
-
-
-def _bodies(value: object, path: str) -> list[Any]:
-    """Check the shape only: each message is read, and refused, on its own."""
-    if not isinstance(value, list):
-        msg = f"{path} must be an array, not {kind_of(value)}"
-        raise invalid(msg, path)
-    if not 1 <= len(value) <= MAX_BATCH:
-        msg = f"{path} must have 1 to {MAX_BATCH} items, not {len(value)}"
-        raise invalid(msg, path)
-    return value
-
-
-_BATCH = {"messages": Field(_bodies, required=True)}
-
-
-def _status(outcome: Accepted) -> int:
-    return 201 if outcome.fresh else 200
-
-
-def _result(outcome: Outcome) -> dict[str, Any]:
-    if isinstance(outcome, Accepted):
-        return {"status": _status(outcome), "message": record_to_answer(outcome.record)}
-    return {"status": STATUS[outcome.code], "error": error_json(outcome)}

@@ -29,6 +29,7 @@ from .operation import Operation, Said, ref
 from .query import read_query
 from .reports import GET_MESSAGE, LIST_MESSAGES, Flush, MessageReports
 from .router import Calls, Handler, Route, Router, allow
+from .slices import CallSoon
 from .streamers import DISCONNECT, GET_STREAMER, Streamers
 
 LATER_OPEN = ("/console/", "/overlay/")
@@ -100,6 +101,8 @@ def build_api(
     metrics: Page,
     gate: Gate | None = None,
     internal: bool = False,
+    max_body_bytes: int = 0,
+    call_soon: CallSoon | None = None,
     observe: Observe = _observed_by_nobody,
     seconds: Callable[[], float] = time.monotonic,
 ) -> Apis:
@@ -108,11 +111,13 @@ def build_api(
     ``flush`` brings the receipts noted so far into the store. ``namespaces`` are all the node serves,
     ``/`` among them; ``now_ms`` is the clock keys expire by; ``nodes`` lists the nodes alive; ``version``
     is that of the node; ``gate`` counts wrong keys and calls. ``internal``: whether what backends and
-    operators use is served apart from what clients use. ``seconds`` is a monotonic clock.
+    operators use is served apart from what clients use. ``seconds`` is a monotonic clock;
+    ``max_body_bytes`` is the largest body of a call that is no batch; ``call_soon`` calls something in a
+    later turn of the reactor: without it, long work goes on without a pause.
     """
     callers = Callers(keys, gate)
-    messages = Messages(publisher, callers)
-    reports = MessageReports(store, callers, flush)
+    messages = Messages(publisher, callers, max_body_bytes, call_soon)
+    reports = MessageReports(store, callers, flush, call_soon)
     streamers = Streamers(presence, callers)
     creation = KeyCreation(keys, callers, namespaces, now_ms)
     key_list = KeyList(keys, callers)

@@ -10,6 +10,8 @@ from ..settings.report import effective
 from .errors import CommandError
 from .output import show_json, show_table
 
+_MAX_SHOWN_CHARS = 60
+
 
 def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add ``check``."""
@@ -33,7 +35,10 @@ def _check(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
     if options.json:
         show_json({each.name: {"value": each.value, "from": each.origin} for each in settings})
     else:
-        show_table(
-            ("SETTING", "VALUE", "FROM"),
-            [(each.name, each.value, each.origin) for each in settings],
-        )
+        rows = [(each.name, _cut(each.value), each.origin) for each in settings]
+        show_table(("SETTING", "VALUE", "FROM"), rows)
+
+
+def _cut(text: str) -> str:
+    """Return a value fit for a column."""
+    return text if len(text) <= _MAX_SHOWN_CHARS else text[: _MAX_SHOWN_CHARS - 1] + "…"

@@ -16,6 +16,10 @@ from .interfaces import IRedis
 
 EVERY_S = 2.0
 SAMPLES = 8
+GOOD_S = 0.002
+"""An answer that cannot be more wrong than that is good enough."""
+TRIES = 5
+"""Answers asked for one after the other, at most, to get a good one: the first on a connection is often slow."""
 STEP_MS = 1_000
 """A larger correction is made at once, also backwards, and logged."""
 DRIFT = 0.000_5
@@ -86,6 +90,14 @@ class ClusterClock:
         """Ask no more."""
         if self._loop.running:
             self._loop.stop()
+
+    async def find(self) -> None:
+        """Ask until there is a good answer, a few times at most. Raises ``StoreUnavailable``."""
+        for _ in range(TRIES):
+            await self.read()
+            now_s = self._clock.seconds()
+            if min(each.error_at(now_s) for each in self._samples) <= GOOD_S:
+                return
 
     async def read(self, *, anew: bool = False) -> None:
         """Ask for the time. ``anew``: what was answered before was another Redis' time.

@@ -181,9 +181,10 @@ class Subscriber:
             self._disarm()
         if kind == "subscribe":
             self._heard.add(name)
-            self._waiters.heard(name)
         if kind != "unsubscribe":
             self._restored(name)
+        if kind == "subscribe":
+            self._waiters.heard(name)
         self._ask()
 
     def _restored(self, name: str) -> None:

@@ -7,7 +7,7 @@ So being measured costs next to nothing. The format, and who gets which, is prom
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, GCCollector
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 
 from .catalogue import BY_NAME, CATALOGUE, Kind, Metric
 from .distribution import Distribution
+from .process import ProcessNumbers
 
 Labels = tuple[str, ...]
 """Values of a metric's labels, in their order."""
@@ -43,7 +44,7 @@ class Metrics:
         # Not the process-wide default: there may be several nodes in a process.
         self._registry = CollectorRegistry()
         self._registry.register(_Catalogued(self._families))
-        ProcessCollector(registry=self._registry)
+        self._registry.register(ProcessNumbers())
         GCCollector(registry=self._registry)
 
     def show(self, name: str, read: Read) -> None:
@@ -75,9 +76,13 @@ class Metrics:
     def _page(self, accept: str) -> tuple[bytes, str]:
         try:
             encode, content_type = choose_encoder(accept)
-        except ValueError:  # A version that is no version.
+            return encode(self._registry), content_type
+        except (
+            ValueError,
+            TypeError,
+        ):  # The library takes what clients send for what it should be.
             encode, content_type = choose_encoder("")
-        return encode(self._registry), content_type
+            return encode(self._registry), content_type
 
     def _families(self) -> Iterator[Family]:
         for metric in CATALOGUE:

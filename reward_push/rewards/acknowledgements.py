@@ -4,15 +4,24 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import maybeDeferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from ..access.interfaces import StoreUnavailable
 from .delivery import Delivery
 from .interfaces import Ended, IMessageStore, INews
 from .receipts import ReceiptBuffer
 
+RETRY_S = 0.5
+MAX_WAITING = 10_000
+"""Acknowledgements of messages for one only that are kept while the store is away."""
+
 
 class Acknowledgements:
-    """Turns Socket.IO acknowledgements into receipts."""
+    """Turns Socket.IO acknowledgements into receipts.
+
+    A plugin acknowledges once. What the store cannot take now is handed to it again until it can.
+    """
 
     _log = Logger()
 
@@ -22,13 +31,18 @@ class Acknowledgements:
         receipts: ReceiptBuffer,
         store: IMessageStore,
         news: INews,
+        clock: IReactorTime,
         now_ms: Callable[[], int],
     ) -> None:
         self._delivery = delivery
         self._receipts = receipts
         self._store = store
         self._news = news
+        self._clock = clock
         self._now_ms = now_ms
+        self._untaken: dict[tuple[str, int], int] = {}
+        """(Message, device) → when it acknowledged; oldest first."""
+        self._retry: IDelayedCall | None = None
 
     def acked(self, socket: Any, ack_id: int, _args: list[Any]) -> None:
         """``socket`` has acknowledged. Nonsense, and ids of messages for others, are ignored."""
@@ -47,18 +61,32 @@ class Acknowledgements:
             return
         # The store judges who was first; it has to know before who had the message at all.
         self._receipts.flush()
-        taken = maybeDeferred(self._store.take, live.message_id, device, self._now_ms())
+        self._take(live.message_id, device, self._now_ms())
+
+    def _take(self, message_id: str, device: int, at_ms: int) -> None:
+        taken = maybeDeferred(self._store.take, message_id, device, at_ms)
         taken.addCallback(self._taken, device)
-        taken.addErrback(self._not_taken, live.message_id)
+        taken.addErrback(self._not_taken, message_id, device, at_ms)
 
     def _taken(self, ended: Ended | None, winner: int) -> None:
         if ended is not None:
             self._delivery.counts.acked += 1
             self._news.ended([ended], but=winner)
 
-    def _not_taken(self, failure: Any, message_id: str) -> None:
+    def _not_taken(self, failure: Any, message_id: str, device: int, at_ms: int) -> None:
+        if failure.check(StoreUnavailable) and len(self._untaken) < MAX_WAITING:
+            self._untaken.setdefault((message_id, device), at_ms)
+            if self._retry is None:
+                self._retry = self._clock.callLater(RETRY_S, self._again)
+            return
         self._log.warn(
             "an acknowledgement of {id} was not kept: {reason}",
             id=message_id,
             reason=failure.getErrorMessage(),
         )
+
+    def _again(self) -> None:
+        self._retry = None
+        untaken, self._untaken = self._untaken, {}
+        for (message_id, device), at_ms in untaken.items():
+            self._take(message_id, device, at_ms)

@@ -5,7 +5,7 @@ that it always tells the time that is left, and is not written any more once the
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from twisted.internet.defer import maybeDeferred
@@ -15,9 +15,10 @@ from zope.interface import implementer
 
 from ..engineio.interfaces import ITracker
 from ..socketio.interfaces import IBroadcaster
+from ..strict_json import Written, dumps
 from .counts import DeliveryCounts
 from .instants import to_rfc3339
-from .interfaces import IDelivery, IMessageStore, Reason, TakenBack
+from .interfaces import IDelivery, IMessageStore, Latecomer, Reason, TakenBack
 from .member import Member
 from .message import Message
 from .receipts import ReceiptBuffer
@@ -28,16 +29,11 @@ MAX_KNOWN = 10_000
 they are written again."""
 
 
-def envelope(message: Message, now_ms: int) -> dict[str, Any]:
+def envelope(message_id: str, data: Written, expires_at_ms: int | None, now_ms: int) -> Written:
     """Return the argument a plugin's handler gets; what is left of the message's time is as of now."""
-    wrapped: dict[str, Any] = {
-        "id": message.id,
-        "data": message.data,
-        "sent_at": to_rfc3339(now_ms),
-    }
-    if message.expires_at_ms is not None:
-        wrapped["ttl_ms"] = max(0, message.expires_at_ms - now_ms)
-    return wrapped
+    ttl = "" if expires_at_ms is None else f',"ttl_ms":{max(0, expires_at_ms - now_ms)}'
+    sent_at = to_rfc3339(now_ms)
+    return Written(f'{{"id":"{message_id}","data":{data},"sent_at":"{sent_at}"{ttl}}}')
 
 
 def member_in(handler: Any, namespace: str) -> Member | None:
@@ -79,10 +75,12 @@ class LiveMessage:
         self._receipts = receipts
         self._counts = counts
         self._now_ms = now_ms
+        # Kept as text: as values, data of a few KiB can take a hundred times as much.
+        message_id, end, data = message.id, message.expires_at_ms, Written(dumps(message.data))
         self.event: Any = broadcaster.late(
             message.namespace,
             message.event,
-            lambda at_ms: envelope(message, at_ms),
+            lambda at_ms: envelope(message_id, data, end, at_ms),
             now_ms,
             ends_at_ms=message.expires_at_ms,
             ack=True,
@@ -149,6 +147,8 @@ class Delivery:
         self._by_id: OrderedDict[str, LiveMessage] = OrderedDict()
         self._by_ack: dict[int, LiveMessage] = {}
         self._sockets: dict[int, dict[Any, None]] = {}
+        self._told_early: OrderedDict[str, set[int]] = OrderedDict()
+        """Message → devices that were told of its end before the store knew that they had it."""
 
     # Who is here.
 
@@ -222,6 +222,10 @@ class Delivery:
             live.event.end()
         # Devices it was written to so lately that the store did not count them yet.
         devices = self._receipts.devices(message_id)
+        if devices:
+            self._told_early[message_id] = set(devices)
+            if len(self._told_early) > MAX_KNOWN:
+                self._told_early.popitem(last=False)
         if taken_back.devices is not None:
             self._tell(taken_back, devices.union(taken_back.devices))
             return
@@ -233,6 +237,13 @@ class Delivery:
             had.addCallback(lambda found: self._tell(taken_back, found))
             # Where the store is away, named devices are told at their next connect.
             had.addErrback(self._not_asked, message_id)
+
+    def tell_late(self, late: Sequence[Latecomer]) -> None:
+        """Tell those whose receipts came to the store too late for :class:`.interfaces.TakenBack` to name them."""
+        for message_id, namespace, device, reason in late:
+            early = self._told_early.get(message_id)
+            if early is None or device not in early:
+                self._tell(TakenBack(message_id, namespace, (), reason, (device,)), (device,))
 
     def _not_asked(self, failure: Failure, message_id: str) -> None:
         self._log.warn(

@@ -158,6 +158,15 @@ class OwedRevoke(NamedTuple):
     reason: Reason
 
 
+class Latecomer(NamedTuple):
+    """A device whose first receipt of a message came only after that was taken back: it was not told."""
+
+    message_id: str
+    namespace: str
+    device: int
+    reason: Reason
+
+
 class IMessageStore(Interface):
     """Keeps messages, devices and receipts.
 
@@ -224,12 +233,13 @@ class IMessageStore(Interface):
         more follows: how many messages are looked at for one page is bounded.
         """
 
-    def note(receipts: Mapping[str, Sequence[Receipt]]) -> "Deferred[None]":
+    def note(receipts: Mapping[str, Sequence[Receipt]]) -> "Deferred[Sequence[Latecomer]]":
         """Commit receipts by message id. A level never goes back; unknown ids are ignored.
 
         ``acked`` for a ``once`` message is not noted here but by :meth:`take`. When the first receipt of a
-        named device comes only after the message was taken back, the device is owed the revoke: it was not
-        among those of :class:`Ended`.
+        device comes only after the message was taken back, the device was not among those of :class:`Ended`: a
+        named one is owed the revoke, and all of them are in the answer of this call, or of another that was
+        done together with it.
         """
 
     def open_device(

@@ -3,7 +3,7 @@
 What is lost of them when a node dies costs little: a message may come again to a device that had it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 
 import attrs
@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from .interfaces import IMessageStore, Level, Receipt
+from .interfaces import IMessageStore, Latecomer, Level, Receipt
 
 COMMIT_AFTER_S = 0.05
 """How long a receipt waits for others."""
@@ -73,6 +73,8 @@ class ReceiptBuffer:
         """Why the last attempt failed."""
         self.committed = 0
         """Receipts that the store has taken since the start."""
+        self.on_late: Callable[[Sequence[Latecomer]], object] = lambda _late: None
+        """Told of devices that the store could not name when a message was taken back."""
         self.dropped = 0
         """Receipts given up since the start."""
 
@@ -228,6 +230,8 @@ class ReceiptBuffer:
         else:
             self._reason = None
             self.committed += batch.size
+            if result:
+                self.on_late(result)  # type: ignore[arg-type]
         self._set_mark()
         if self._size >= self._look_at:
             self._shed()

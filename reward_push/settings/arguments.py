@@ -25,7 +25,8 @@ def parse_arguments(arguments: Sequence[str]) -> dict[str, list[str]]:
         check_known(name, option(name))
         if not has_value:
             value = next(rest, "--")
-            if value.startswith("--"):
+            # A public key begins with more dashes: it is no option.
+            if value.startswith("--") and not value.startswith("---"):
                 raise SettingsError(name, None, f"must have a value (from {option(name)})")
         given.setdefault(name, []).append(value)
     return given

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..strict_json import JSONError, dumps
+from ..strict_json import JSONError, Written, dumps
 from .attachments import deconstruct
 from .errors import EncodeError
 from .packet import MAX_ACK_ID, Packet, PacketType, is_event_name
@@ -14,7 +14,8 @@ def encode(packet: Packet) -> tuple[str | bytes, ...]:
     """Return the Engine.IO messages of ``packet``: a text, then a buffer for each ``bytes`` in its data.
 
     They must go out with nothing in between. Where there are ``bytes``, EVENT becomes BINARY_EVENT and
-    ACK becomes BINARY_ACK. The JSON is ASCII.
+    ACK becomes BINARY_ACK. The JSON is ASCII. An argument that is :class:`..strict_json.Written` goes
+    out as it is.
 
     :raises EncodeError: data that does not fit the type or has no JSON form, a reserved event name,
         an ACK without id, an id out of range, or an impossible namespace.
@@ -29,12 +30,18 @@ def encode(packet: Packet) -> tuple[str | bytes, ...]:
             kind = _BINARY[kind]
             attachments = f"{len(buffers)}-"
     try:
-        payload = "" if data is None else dumps(data)
+        payload = "" if data is None else _payload(data)
     except JSONError as error:
         raise EncodeError(str(error)) from None
     where = "" if namespace == "/" else _checked(namespace) + ","
     number = "" if ack_id is None else str(ack_id)
     return f"{kind.value}{attachments}{where}{number}{payload}", *buffers
+
+
+def _payload(data: Any) -> str:
+    if not isinstance(data, list) or not any(type(each) is Written for each in data):
+        return dumps(data)
+    return f"[{','.join([each if type(each) is Written else dumps(each) for each in data])}]"
 
 
 def _check(kind: PacketType, data: Any, ack_id: int | None) -> None:

@@ -101,8 +101,8 @@ class EdgeChannel(HTTPChannel):
         super().allHeadersReceived()
         self._phase = Phase.BODY
         request = self.requests[-1]
-        if self.length is None or self.length > LARGE_BYTES:
-            self._vet(request)
+        if self.length is not None and self.length > LARGE_BYTES:
+            self.vet_body()
             if self._phase is Phase.GONE:
                 return
         if self.length is None or self.length > len(self._buffer):
@@ -110,8 +110,9 @@ class EdgeChannel(HTTPChannel):
                 self._command, self._path, request.requestHeaders, self._drop, peer_of(request)
             )
 
-    def _vet(self, request: Any) -> None:
-        """Ask whether the large body of ``request`` is wanted; it comes meanwhile."""
+    def vet_body(self) -> None:
+        """Ask whether the body being received, which is large, is wanted; it comes meanwhile."""
+        request = self.requests[-1]
         verdict = self.site.policy.vet(request)
         if verdict is None:
             return

@@ -16,6 +16,7 @@ import pytest
 from tests import parts
 from tests.running_cluster import Balancing, RunningCluster
 from tests.running_haproxy import DEPLOYED, RunningHAProxy
+from tests.running_node import ONE_ADDRESS
 from tests.running_redis import free_port
 
 HANDSHAKE = "/websockets/?EIO=4&transport=polling&apiKey=sk-not-to-be-logged"
@@ -165,7 +166,9 @@ def test_what_may_have_been_done_is_not_done_again(tmp_path: Path) -> None:
 
 def test_a_node_that_drains_is_taken_out_and_no_client_is_refused(tmp_path: Path) -> None:
     """From SIGTERM on, through its drain, until it is gone and beyond."""
-    with RunningCluster(tmp_path, "--drain", "4", nodes=2, balancing=Balancing.STICKY) as cluster:
+    with RunningCluster(
+        tmp_path, *ONE_ADDRESS, "--drain", "4", nodes=2, balancing=Balancing.STICKY
+    ) as cluster:
         assert cluster.balancer is not None
         cluster.balancer.wait_until_up()
         key = cluster.plugin_key().key

@@ -24,7 +24,7 @@ from tests.clients.setups import (
     usual_key_options,
 )
 from tests.clients.stock_client import StockClient
-from tests.clients.together import Together, selected_setups
+from tests.clients.together import Together
 from tests.protocol import wire
 from tests.running_haproxy import RunningHAProxy
 from tests.running_node import PluginKey, RunningNode
@@ -75,11 +75,9 @@ def connected(
 
 
 @pytest.fixture(scope="module")
-def too_slow(
-    request: pytest.FixtureRequest, pool: ClientPool, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Together]:
+def too_slow(pool: ClientPool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Together]:
     """All setups at once, with a heartbeat above the balancer's idle timeout."""
-    together = Together(selected_setups(request))
+    together = Together(SETUPS)
     folder = tmp_path_factory.mktemp("too-slow")
     # 0 switches the rule off that makes a node refuse this.
     options = ("--idle-timeout", "0", "--ping-interval", f"{SEEDS_PING_INTERVAL_S:g}")
@@ -105,11 +103,9 @@ def test_a_heartbeat_above_the_idle_timeout_is_cut(too_slow: Together, setup: Se
 
 
 @pytest.fixture(scope="module")
-def idled(
-    request: pytest.FixtureRequest, pool: ClientPool, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Together]:
+def idled(pool: ClientPool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Together]:
     """All setups at once over ten idle periods, with what the node derives from the idle timeout."""
-    together = Together(selected_setups(request))
+    together = Together(SETUPS)
     folder = tmp_path_factory.mktemp("derived")
     with (
         ScaledNode(folder, IDLE_TIMEOUT_S, FACTOR) as node,

@@ -17,6 +17,7 @@ import attrs
 import pytest
 
 from tests.running_cluster import DURABLE, RunningCluster
+from tests.running_node import ONE_ADDRESS
 
 from .cast import Cast, gather
 from .crowd import Crowd
@@ -28,7 +29,10 @@ from .verdict import judge, table
 
 SEED = int(os.environ.get("REWARD_PUSH_SEED", "1"))
 LONG = os.environ.get("REWARD_PUSH_CHAOS") == "long"
-HEARTBEATS = ("--ping-interval", "3", "--ping-timeout", "2", "--drain", "2")
+OPTIONS = (
+    *ONE_ADDRESS,
+    *("--ping-interval", "3", "--ping-timeout", "2", "--drain", "2"),
+)
 """Short, so that a client of a frozen node gives it up while the run lasts."""
 JOIN_TIMEOUT_S = 90.0
 SETTLE_TIMEOUT_S = 60.0
@@ -51,7 +55,7 @@ def test_chaos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """See above."""
     choose = random.Random(SEED)
     ledger = Ledger()
-    cluster = RunningCluster(tmp_path, *HEARTBEATS, redis_options=DURABLE)
+    cluster = RunningCluster(tmp_path, *OPTIONS, redis_options=DURABLE)
     with cluster, Crowd(cluster.url, ledger.reported) as crowd:
         cast = gather(cluster, SIZE.devices, choose)
         plan = postings(cast, SIZE.messages, SIZE.duration_s, choose)

@@ -144,7 +144,7 @@ def _froze(window: Window, hearing: Hearing) -> bool:
 def _wrong_times(hearing: Hearing, accepted: Accepted) -> list[str]:
     wrong = []
     # What is posted for now is due by the clock of the node that took it; another's may be a little behind.
-    early_ms = 0 if "delay_ms" in accepted.posting.body else CLOCKS_MS
+    early_ms = 0 if accepted.posting.body.get("delay_ms") else CLOCKS_MS
     if hearing.sent_ms < accepted.deliver_ms - early_ms:
         wrong.append(f"early: {hearing}, {accepted}")
     left_ms = accepted.expires_ms - hearing.sent_ms

@@ -30,11 +30,6 @@ def lend(pool: ClientPool) -> Iterator[Lend]:
         yield lambda kind: borrowed.enter_context(pool.lend(kind))
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known."""
-    config.addinivalue_line("markers", "everywhere: run against one node, and against several")
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test against one node, and those that are marked in every deployment."""
     if "deployment" in metafunc.fixturenames:

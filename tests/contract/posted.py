@@ -49,9 +49,9 @@ async def device(store, name=None, key_id="key-1", streamer="s-42") -> int:
     return (await store.open_device(key_id, streamer, name, 1_000)).number
 
 
-async def note(store, message_id: str, level: Level, *devices: int, at_ms: int = 1_500) -> None:
-    """Commit one receipt for each of ``devices``."""
-    await store.note({message_id: [Receipt(each, level, at_ms) for each in devices]})
+async def note(store, message_id: str, level: Level, *devices: int, at_ms: int = 1_500):
+    """Commit one receipt for each of ``devices``; return who came too late."""
+    return await store.note({message_id: [Receipt(each, level, at_ms) for each in devices]})
 
 
 async def missed(store, number: int, now_ms: int = 1_500, **changes) -> list[str]:

@@ -4,7 +4,15 @@ import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet.defer import gatherResults
 
-from reward_push.rewards.interfaces import Device, DeviceReceipt, Level, OwedRevoke, Reason, Receipt
+from reward_push.rewards.interfaces import (
+    Device,
+    DeviceReceipt,
+    Latecomer,
+    Level,
+    OwedRevoke,
+    Reason,
+    Receipt,
+)
 from reward_push.rewards.message import Receipts, State
 
 from .posted import DUE, END, device, kept, note, record, scheduled
@@ -218,8 +226,8 @@ async def test_devices_that_had_it_are_told_and_the_named_ones_owed(store, way):
     await store.accept([record("m", replace="code")])
     named, nameless, acked = await device(store, "a"), await device(store), await device(store, "b")
     untouched = await device(store, "c")
-    await note(store, "m", Level.SENT, named, nameless)
-    await note(store, "m", Level.ACKED, acked)
+    assert list(await note(store, "m", Level.SENT, named, nameless)) == []
+    assert list(await note(store, "m", Level.ACKED, acked)) == []
     ended = await WAYS[way](store)
     reason = Reason.REPLACED if way == "replaced when due" else way
     assert ended.reason is reason
@@ -238,7 +246,9 @@ async def test_who_took_it_is_owed_nothing(store):
     await note(store, "m", Level.DELIVERED, winner, other)
     ended = await store.take("m", winner, 1_600)
     assert ended.devices == (other,)
-    await note(store, "m", Level.DELIVERED, winner, late)
+    assert list(await note(store, "m", Level.DELIVERED, winner, late)) == [
+        Latecomer("m", "/dropcodes", late, Reason.TAKEN)
+    ]
     assert await store.owed(winner, "/dropcodes") == []
     assert await store.owed(other, "/dropcodes") == [OwedRevoke("m", Reason.TAKEN)]
     assert await store.owed(late, "/dropcodes") == [OwedRevoke("m", Reason.TAKEN)]
@@ -262,10 +272,13 @@ async def test_receipt_that_is_noted_after_the_end_is_owed_the_revoke(store):
     named, nameless = await device(store, "a"), await device(store)
     _, ended = await store.cancel("m", 1_600)
     assert ended.devices == ()
-    await note(store, "m", Level.SENT, named, nameless)
+    late = await note(store, "m", Level.SENT, named, nameless)
+    assert sorted(late) == sorted(
+        Latecomer("m", "/dropcodes", each, Reason.CANCELLED) for each in (named, nameless)
+    )
     assert await store.owed(named, "/dropcodes") == [OwedRevoke("m", Reason.CANCELLED)]
     await store.told(named, ["m"])
-    await note(store, "m", Level.DELIVERED, named, nameless)
+    assert list(await note(store, "m", Level.DELIVERED, named, nameless)) == []
     assert await store.owed(named, "/dropcodes") == []
     assert await store.owed(nameless, "/dropcodes") == []
 
@@ -283,6 +296,16 @@ async def test_what_was_told_is_owed_no_more(store):
     )
     assert [each.message_id for each in await store.owed(one, "/dropcodes")] == ["m0", "m2", "m4"]
     assert [each.message_id for each in await store.owed(two, "/dropcodes")] == names
+
+
+@ensureDeferred
+async def test_what_is_told_before_it_is_taken_back_is_owed_then(store):
+    await store.accept([record("m")])
+    number = await device(store, "a")
+    await note(store, "m", Level.DELIVERED, number)
+    await store.told(number, ["m"])
+    await store.cancel("m", 1_600)
+    assert await store.owed(number, "/dropcodes") == [OwedRevoke("m", Reason.CANCELLED)]
 
 
 @ensureDeferred

@@ -80,6 +80,15 @@ async def subscribers():
         await subscriber.stop()
 
 
+@pytest.fixture(params=["hiredis", "without hiredis"])
+def each_reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the test with hiredis, an extra, and as if it were not installed."""
+    from reward_push.cluster.connection import wire
+
+    assert wire.HIREDIS
+    monkeypatch.setattr(wire, "HIREDIS", request.param == "hiredis")
+
+
 @pytest.fixture
 def told() -> Iterator[list[str]]:
     """What the link and the subscriber write to the log."""

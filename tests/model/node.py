@@ -80,6 +80,7 @@ class Node:
         self.delivery = _WatchedDelivery(
             watch["deliver"], self.server, self.store, self.receipts, now_ms
         )
+        self.receipts.on_late = self.delivery.tell_late
         self.waiting = Waiting(self.delivery, clock, now_ms)
         news = LocalNews(self.waiting, self.delivery)
         self.scheduler = Scheduler(
@@ -95,7 +96,7 @@ class Node:
             KeyRing(self.store, now_ms),
             self.store,
             self.delivery,
-            Acknowledgements(self.delivery, self.receipts, self.store, news, now_ms),
+            Acknowledgements(self.delivery, self.receipts, self.store, news, clock, now_ms),
             replaying,
             Guard(GuardLimits(), Proxies([]), self.wheel.now, send_away=lambda _session: None),
             self.wheel,

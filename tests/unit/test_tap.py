@@ -84,6 +84,11 @@ def test_an_option_may_be_written_like_the_setting() -> None:
     assert parse_arguments(["--ping_interval", "-5"]) == {"ping_interval": ["-5"]}
 
 
+def test_a_public_key_is_no_option() -> None:
+    pem = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"
+    assert parse_arguments(["--jwt-public-key", pem]) == {"jwt_public_key": [pem]}
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

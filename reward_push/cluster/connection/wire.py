@@ -15,9 +15,12 @@ from twisted.python.failure import Failure
 
 from .errors import ErrorReply, NotConnected
 from .reasons import why
+from .replies import BrokenReply, ReplyError, ReplyReader
 
 Word = str | bytes | int
 
+HIREDIS = txredisapi.hiredis is not None
+"""Whether replies are read by hiredis, else by :mod:`.replies`."""
 _CONFIRMATIONS = ("subscribe", "unsubscribe", "psubscribe")
 
 
@@ -25,7 +28,7 @@ class Wire(txredisapi.RedisProtocol):  # type: ignore[misc]
     """A connection for commands."""
 
     def __init__(self) -> None:
-        # Numbers stay text ("00123" is a code, not 123), and both of its parsers answer alike.
+        # Numbers stay text: "00123" is a code, not 123.
         super().__init__(charset="utf-8", convertNumbers=False)
         self.lost: Callable[[str], None] = lambda _: None
         """Called once with the reason when the connection is lost."""
@@ -34,6 +37,7 @@ class Wire(txredisapi.RedisProtocol):  # type: ignore[misc]
         self._given_up: str | None = None
         """Why it is given up here."""
         self._closed = False
+        self._replies = None if HIREDIS else ReplyReader()
 
     def ask(self, *words: Word) -> "Deferred[Any]":
         """Send a command; fire with its reply, in the order asked.
@@ -56,6 +60,20 @@ class Wire(txredisapi.RedisProtocol):  # type: ignore[misc]
         if self.transport is not None and self._reason is None:
             self.transport.loseConnection()
 
+    def dataReceived(self, data: bytes) -> None:
+        """Twisted's hook."""
+        if self._replies is None:
+            super().dataReceived(data)
+            return
+        try:
+            replies = self._replies.feed(data)
+        except BrokenReply as broken:
+            self.abort(f"Redis broke its protocol: {broken}")
+            return
+        for reply in replies:
+            error = isinstance(reply, ReplyError)
+            self.replyReceived(txredisapi.ResponseError(reply) if error else reply)
+
     def connectionMade(self) -> None:
         """Twisted's hook."""
         self.transport.setTcpNoDelay(True)
@@ -73,7 +91,7 @@ class Wire(txredisapi.RedisProtocol):  # type: ignore[misc]
     def replyReceived(self, reply: Any) -> None:
         """Txredisapi's hook."""
         if self._closed:
-            # Its slower parser may come with what it had read before.
+            # What had been read before.
             return
         if self.replyQueue.waiting:
             super().replyReceived(reply)

@@ -12,6 +12,7 @@ from ...rewards.interfaces import (
     Due,
     Ended,
     Kept,
+    Latecomer,
     Level,
     Missed,
     OwedRevoke,
@@ -131,6 +132,12 @@ def receipts_of(rows: Sequence[Reply]) -> dict[int, DeviceReceipt]:
         level, at_ms = Level(int(value[0])), int(value[1:])
         found[from_text(device)] = DeviceReceipt(key_id, streamer, name, level, at_ms)
     return found
+
+
+def latecomers_of(reply: Sequence[str]) -> list[Latecomer]:
+    """Read what ``note.lua`` answers."""
+    fours = zip(*(reply[each::4] for each in range(4)), strict=True)
+    return [Latecomer(name, ns, from_text(it), Reason(why)) for name, ns, why, it in fours]
 
 
 def owed_of(reply: Reply) -> tuple[str | None, list[OwedRevoke]]:

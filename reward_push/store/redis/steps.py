@@ -52,8 +52,8 @@ def noted(receipts: Mapping[str, Sequence[Receipt]]) -> Iterator[tuple[list[Argu
         yield args, count
 
 
-def joined(asked: "Sequence[Deferred[Any]]") -> "Deferred[list[Any]]":
-    """Fire with what all of ``asked`` answer, one after the other; fail as the first that fails."""
+def joined(asked: "Sequence[Deferred[Any]]") -> "Deferred[Any]":
+    """Fire with a list of what all of ``asked`` answer, one after the other; fail as the first that fails."""
     return all_of(asked).addCallback(lambda parts: [each for part in parts for each in part])
 
 

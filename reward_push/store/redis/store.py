@@ -24,6 +24,7 @@ from ...rewards.interfaces import (
     Ended,
     IMessageStore,
     Kept,
+    Latecomer,
     Missed,
     OwedRevoke,
     Page,
@@ -35,7 +36,7 @@ from . import reading, records, scripts, upkeep
 from .doorway import Doorway
 from .key_calls import KeyCalls
 from .line import Argument, Line
-from .steps import all_of, in_time, joined, noted, nothing, pieces, rows_of
+from .steps import in_time, joined, noted, nothing, pieces, rows_of
 
 MAX_WAITING_ROWS = 10_000
 """How much may wait for Redis in each lane (:class:`..lanes.Lane`), in rows; more fails at once."""
@@ -98,14 +99,15 @@ class RedisStore:
         """Return why the store cannot be relied on now, or ``None``."""
         return self._line.trouble()
 
-    def meet(self, new_epoch: str) -> "Deferred[str]":
+    def meet(self, new_epoch: str, heard: int = 0) -> "Deferred[str]":
         """Tell Redis that this node is here, with ``new_epoch`` to be used when it knows none; return its epoch.
 
         To be called on each new connection, before anything else. Another epoch than before says that Redis
-        has lost what it knew. Either way no number that this node has seen is given away again.
+        has lost what it knew. Either way no number that this node has seen is given away again; ``heard`` is
+        the highest of the news that it has heard.
         """
         self._doorway.reset()
-        highest = max(self._highest, self._doorway.highest)
+        highest = max(heard, self._highest, self._doorway.highest)
         return self._line.run(scripts.MEET, (new_epoch, highest), Lane.DUTIES)
 
     def maintain(self) -> "Deferred[None]":
@@ -171,13 +173,13 @@ class RedisStore:
 
     # Devices.
 
-    def note(self, receipts: Mapping[str, Sequence[Receipt]]) -> "Deferred[None]":
+    def note(self, receipts: Mapping[str, Sequence[Receipt]]) -> "Deferred[Sequence[Latecomer]]":
         """See :class:`IMessageStore`. Very many are cut into steps: see :class:`RedisStore`."""
         asked = [
             self._line.run(scripts.NOTE, args, Lane.RECEIPTS, weight)
             for args, weight in noted(receipts)
         ]
-        return all_of(asked).addCallback(nothing)
+        return joined([each.addCallback(records.latecomers_of) for each in asked])
 
     def open_device(
         self, key_id: str, streamer: str, name: str | None, now_ms: int

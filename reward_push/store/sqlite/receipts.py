@@ -8,11 +8,11 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ...rewards.interfaces import Level, Receipt
+from ...rewards.interfaces import Latecomer, Level, Reason, Receipt
 from .statements import gather_for, write
 
 _MESSAGES = """
-SELECT json_array(id, seq, once, end_reason IS NOT NULL) AS found
+SELECT json_array(id, seq, once, namespace, end_reason) AS found
 FROM messages WHERE id IN (VALUES {rows})
 """
 
@@ -36,11 +36,16 @@ UPDATE messages SET sent = messages.sent + given.sent,
 FROM given WHERE messages.seq = given.seq
 """
 
-_OWE_LATE = """
+_LATE = """
+WITH given (seq, device) AS (VALUES {rows})
+SELECT json_array(given.seq, given.device) AS found FROM given
+WHERE NOT EXISTS (SELECT 1 FROM receipts AS r WHERE r.seq = given.seq AND r.device = given.device)
+"""
+
+_OWE = """
 WITH given (seq, device) AS (VALUES {rows})
 INSERT OR IGNORE INTO owed (device, seq)
 SELECT given.device, given.seq FROM given JOIN devices AS d ON d.number = given.device
-WHERE NOT EXISTS (SELECT 1 FROM receipts AS r WHERE r.seq = given.seq AND r.device = given.device)
 """
 
 
@@ -55,28 +60,32 @@ class Step(NamedTuple):
 
 def note(
     connection: sqlite3.Connection, calls: Sequence[Mapping[str, Sequence[Receipt]]]
-) -> list[None]:
-    """See ``IMessageStore.note``.
-
-    A named device whose first receipt of a message comes only after that was taken back is owed the revoke.
-    """
+) -> list[tuple[Latecomer, ...]]:
+    """See ``IMessageStore.note``. The first call is answered with all that came too late."""
     by_name: dict[str, list[Sequence[Receipt]]] = {}
     for call in calls:
         for name, part in call.items():
             by_name.setdefault(name, []).append(part)
     steps: list[Step] = []
-    late: list[tuple[int, int]] = []
-    for name, seq, once, taken_back in gather_for(
+    over: dict[int, tuple[str, str, Reason]] = {}
+    may_be_late: list[tuple[int, int]] = []
+    for name, seq, once, namespace, reason in gather_for(
         connection, _MESSAGES, [(name,) for name in by_name]
     ):
         highest = Level.DELIVERED if once else Level.ACKED
         best = _best(seq, highest, by_name[name])
         steps += best.values()
-        if taken_back:
-            late += [(seq, device) for device in best]
-    write(connection, _OWE_LATE, late)
+        if reason is not None:
+            over[seq] = name, namespace, Reason(reason)
+            may_be_late += [(seq, device) for device in best]
+    late = gather_for(connection, _LATE, may_be_late)
+    write(connection, _OWE, late)
     advance(connection, steps)
-    return [None] * len(calls)
+    latecomers = []
+    for seq, device in late:
+        name, namespace, why = over[seq]
+        latecomers.append(Latecomer(name, namespace, device, why))
+    return [tuple(latecomers), *[()] * (len(calls) - 1)]
 
 
 def advance(connection: sqlite3.Connection, steps: Sequence[Step]) -> None:

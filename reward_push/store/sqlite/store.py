@@ -19,6 +19,7 @@ from ...rewards.interfaces import (
     Ended,
     IMessageStore,
     Kept,
+    Latecomer,
     Missed,
     OwedRevoke,
     Page,
@@ -205,7 +206,7 @@ class SQLiteStore:
         """See :class:`IMessageStore`. With state and streamer, a page may be short though more follows."""
         return self._ask(lists.page, lists.PageOf(state, streamer, limit, cursor), Lane.POSTS)
 
-    def note(self, noted: Mapping[str, Sequence[Receipt]]) -> "Deferred[None]":
+    def note(self, noted: Mapping[str, Sequence[Receipt]]) -> "Deferred[Sequence[Latecomer]]":
         """See :class:`IMessageStore`. To a named device, what had ended before becomes owed."""
         weight = sum(map(len, noted.values()))
         return self._submit(receipts.note, dict(noted), Lane.RECEIPTS, weight=weight)

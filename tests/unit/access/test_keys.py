@@ -14,6 +14,11 @@ from reward_push.access.interfaces import (
 )
 from reward_push.access.key_text import new_key
 from reward_push.access.keys import KeyRing
+from reward_push.access.token_keys import of_secret
+from reward_push.access.tokens import Tokens
+
+from ...token_maker import SECRET
+from ...token_maker import token as made
 
 
 @implementer(IKeyStore)
@@ -446,3 +451,32 @@ def test_use_is_noted_of_right_keys_alone():
     result(ring.page(10, None))
     assert store.used == {stored.key.key_id: 1_000}
     assert store.pages == [(10, None)]
+
+
+# Tokens
+
+
+SIGNED = made({"sub": "s-42", "exp": 9_000_000})
+
+
+def test_token_stands_where_a_key_does_and_no_store_is_asked():
+    store, clock = RecordingStore(), Clock()
+    ring = KeyRing(store, clock, None, Tokens(of_secret(SECRET), clock))
+    assert ring.recall(SIGNED) is None
+    key = result(ring.authenticate(SIGNED))
+    assert (key.key_id, key.streamer, key.kind) == ("jwt:s-42", "s-42", KeyKind.PLUGIN)
+    assert ring.token(SIGNED) is ring.recall(SIGNED) is key
+    assert ring.remembers(key)
+    assert ring.known() == []
+    result(ring.page(1, None))
+    assert (store.asked, store.used) == ([], {})
+    clock.now_ms = 10_000_000_000
+    assert result(ring.authenticate(SIGNED)) is None
+    assert not ring.remembers(key)
+
+
+def test_without_tokens_there_are_none():
+    ring = KeyRing(RecordingStore(), Clock(), "a.b.c")
+    assert result(ring.authenticate(SIGNED)) is None
+    assert (ring.token(SIGNED), ring.recall(SIGNED)) == (None, None)
+    assert result(ring.authenticate("a.b.c")).key_id == "config"

@@ -271,6 +271,19 @@ def test_remembered_token_ends_all_the_same() -> None:
     assert tokens.verify(text) is None
 
 
+def test_what_is_remembered_can_be_had_without_verifying() -> None:
+    clock = Clock()
+    tokens = of(of_secret(SECRET), clock)
+    text = made(CLAIMS)
+    assert tokens.recall(text) is None
+    token = tokens.verify(text)
+    assert tokens.recall(text) is token is not None
+    assert tokens.recall("x" * 5_000) is None
+    clock.now_ms += 60_000
+    assert tokens.recall(text) is None
+    assert tokens.checked == 1
+
+
 def test_memory_is_bounded() -> None:
     tokens = of(of_secret(SECRET), cache_size=2)
     texts = [made({**CLAIMS, "n": number}) for number in range(3)]

@@ -1,5 +1,7 @@
 """What a body may be."""
 
+import json
+
 import pytest
 
 from .fakes import BODY
@@ -44,8 +46,9 @@ def test_an_empty_body_is_named(api, body):
         b'{"a":"\\ud800"}',
         b'{"a":"\xff"}',
         b"\xff\xfe{\x00}\x00",
-        b"[" * 100_000,
-        b'{"a":' * 100_000,
+        b"[" * 60_000,
+        b'{"a":' * 12_000,
+        b"[" * 10_000 + b" " * 100_000,
         b"to=all&event=x",
     ],
 )
@@ -94,3 +97,38 @@ def test_a_compressed_body_is_refused(api, coding):
 def test_identity_is_no_compression(api):
     got = api.call("POST", "/v1/messages", BODY, headers={"Content-Encoding": "Identity"})
     assert got.status == 201
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b"[" + b"1," * 33_000 + b"1]",
+        b'{"a":"' + b"," * 70_000 + b'"}',
+    ],
+)
+def test_a_large_body_with_more_values_than_can_be_meant_is_not_parsed(api, body):
+    got = post(api, body)
+    assert got.status == 413
+    assert got.json == error("too_large", "the body has too many values")
+
+
+def test_a_large_body_with_few_values_is_parsed(api):
+    """White space, long strings, escapes: that takes no time."""
+    for data in (b" " * 500_000 + b'"x"', b'"' + b"\\u0041" * 2000 + b'"' + b"\n" * 100_000):
+        body = b'{"namespace":"/dropcodes","event":"e","to":"all","data":' + data + b"}"
+        assert post(api, body).status == 201
+
+
+def test_the_most_values_that_can_be_meant(api):
+    """16 KiB of data, a thousand streamers, indented."""
+    data = [0] * 8191
+    body = {
+        **BODY,
+        "data": data,
+        "to": {"streamers": [f"s-{n}".ljust(64, "x") for n in range(1000)]},
+    }
+    got = post(api, json.dumps(body, indent=4).encode())
+    assert got.status == 201
+    assert got.json["data"] == data

@@ -226,9 +226,13 @@ def test_a_batch_by_a_limited_key_is_judged_message_by_message(api):
 def test_a_thousand_messages_are_the_most(api):
     got = api.call("POST", "/v1/messages/batch", {"messages": [BODY] * 1000})
     assert [result["status"] for result in got.json["results"]] == [201] * 1000
-    assert len(api.store.accepted) == 1
+    assert sum(map(len, api.store.accepted)) == 1000
     got = api.call("POST", "/v1/messages/batch", {"messages": [BODY] * 1001})
     assert got.status == 400
+    assert got.json == error(
+        "invalid_request", "messages must have 1 to 1000 items, not more", "messages"
+    )
+    got = api.call("POST", "/v1/messages/batch", {"messages": [{}] * 1001})
     assert got.json == error(
         "invalid_request", "messages must have 1 to 1000 items, not 1001", "messages"
     )

@@ -14,12 +14,13 @@ from reward_push.access.interfaces import StoreUnavailable
 from reward_push.engineio.interfaces import ITracker
 from reward_push.engineio.packet import Packet, PacketType
 from reward_push.replay import Replay
-from reward_push.rewards.acknowledgements import Acknowledgements
+from reward_push.rewards.acknowledgements import RETRY_S, Acknowledgements
 from reward_push.rewards.delivery import MAX_KNOWN, Delivery, LiveMessage, Revocation
 from reward_push.rewards.interfaces import (
     Device,
     Ended,
     IDelivery,
+    Latecomer,
     Level,
     Missed,
     OwedRevoke,
@@ -95,6 +96,7 @@ class Node:
         self.clock = Clock()
         self.receipts = ReceiptBuffer(self.store, self.clock)
         self.delivery = Delivery(self.world.server, self.store, self.receipts, lambda: self.now_ms)
+        self.receipts.on_late = self.delivery.tell_late
         self.scheduled: set[str] = set()
         self.caught_up: list[Deferred[None]] = []
         self.hears: Deferred[None] = succeed(None)
@@ -116,6 +118,7 @@ class Node:
             self.receipts,
             self.store,
             LocalNews(waiting, self.delivery),
+            self.clock,
             lambda: self.now_ms,
         ).acked
 
@@ -330,13 +333,50 @@ def test_the_first_to_acknowledge_has_it_and_the_others_are_told(node: Node) -> 
     assert node.delivery.counts.acked == 1
 
 
-@pytest.mark.parametrize("answer", [succeed(None), fail(StoreUnavailable("away"))], ids=repr)
-def test_who_comes_second_gets_nothing(node: Node, answer: Any) -> None:
-    """Nor does an acknowledgement that cannot be kept."""
+def test_an_acknowledgement_is_kept_until_the_store_takes_it(node: Node) -> None:
+    """A plugin acknowledges once: if that were lost, nobody would ever have the message."""
+    winner, loser = node.plugin(1), node.plugin(2)
+    of = message(once=True)
+    node.delivery.deliver(of)
+    [(ack, _)] = events(winner)
+    events(loser)
+    node.store.taken = fail(StoreUnavailable("away"))
+    winner.say(f"3/a,{ack}[]")
+    assert node.store.asked == [("m", 1)]
+    node.store.taken = fail(StoreUnavailable("away"))
+    node.clock.advance(RETRY_S)
+    node.store.taken = succeed(ended(of, Reason.TAKEN, 2))
+    node.clock.advance(RETRY_S)
+    assert node.store.asked == [("m", 1)] * 3
+    assert events(loser) == [(None, ["revoke", {"id": "m", "reason": "taken"}])]
+    node.clock.advance(RETRY_S)
+    assert node.store.asked == [("m", 1)] * 3
+
+
+def test_who_came_too_late_to_be_named_is_told_once(node: Node) -> None:
+    """Its receipt was on its way to the store when the message was taken back there."""
+    noted: list[Deferred[Any]] = []
+
+    def note(_receipts: Any) -> Deferred[Any]:
+        noted.append(Deferred())
+        return noted[-1]
+
+    node.store.note = note
+    early, late = node.plugin(1), node.plugin(2)
+    node.receipts.sent("m", 1, NOW_MS)
+    node.receipts.flush()
+    node.delivery.revoke(taken_back(message(), Reason.TAKEN))
+    revoke = [(None, ["revoke", {"id": "m", "reason": "taken"}])]
+    assert (events(early), events(late)) == (revoke, [])
+    noted[0].callback([Latecomer("m", "/a", each, Reason.TAKEN) for each in (1, 2)])
+    assert (events(early), events(late)) == ([], revoke)
+
+
+def test_who_comes_second_gets_nothing(node: Node) -> None:
     peer = node.plugin(1)
     node.delivery.deliver(message(once=True))
     [(ack, _)] = events(peer)
-    node.store.taken = answer
+    node.store.taken = succeed(None)
     peer.say(f"3/a,{ack}[]")
     assert events(peer) == []
     assert all(level is not Level.ACKED for _, _, level in node.noted())
@@ -427,6 +467,20 @@ def test_what_the_schedule_holds_is_left_to_its_broadcast(node: Node) -> None:
     peer = node.plugin(1, replay=True)
     node.delivery.deliver(message("b"))
     assert [args[1]["id"] for _, args in events(peer)] == ["a", "b"]
+
+
+def test_what_was_left_to_its_broadcast_comes_before_newer_pages(node: Node) -> None:
+    """Broadcast while the next page was waited for; what has ended meanwhile does not come."""
+    page: Deferred[Missed] = Deferred()
+    node.store.pages = [Missed((message("a"), message("b"), message("gone")), 7), page]
+    node.scheduled |= {"b", "gone"}
+    peer = node.plugin(1, replay=True)
+    for each in ("newer", "b", "gone"):
+        node.scheduled.discard(each)
+        node.delivery.deliver(message(each))
+    node.delivery.revoke(taken_back(message("gone"), Reason.CANCELLED))
+    page.callback(Missed((message("c"), message("newer")), None))
+    assert [args[1]["id"] for _, args in events(peer)] == ["a", "b", "c", "newer"]
 
 
 def test_a_device_that_named_none_is_owed_nothing(node: Node) -> None:

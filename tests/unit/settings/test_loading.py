@@ -526,3 +526,13 @@ def test_an_unsupported_setting_must_still_be_well_formed() -> None:
 
 def test_every_error_stops_the_start_in_the_same_way() -> None:
     assert issubclass(SettingsError, StartError)
+
+
+def test_the_internal_port_takes_what_listen_does(toml: Toml) -> None:
+    assert load({}, {}).internal_listen == ()
+    settings = load({"internal_listen": ["tcp:1", "unix:/run/b.sock"]}, {})
+    assert settings.internal_listen == ("tcp:1", "unix:/run/b.sock")
+    assert load(toml('internal_listen = "tcp:9080"'), {}).internal_listen == ("tcp:9080",)
+    for wrong in ("", "nowhere:1", "tcp:1,tcp:1"):
+        with pytest.raises(SettingsError, match="internal_listen = "):
+            load({"internal_listen": wrong}, {})

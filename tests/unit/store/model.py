@@ -117,6 +117,8 @@ class Model:
         return found[:limit], len(found) > limit
 
     def note(self, receipts):
+        """The (message, device) that came too late."""
+        late = []
         for name, of_message in receipts.items():
             entry = self._entries.get(name)
             if entry is None:
@@ -124,10 +126,13 @@ class Model:
             for device, level, at_ms in of_message:
                 if entry.record.message.once:
                     level = min(level, Level.DELIVERED)
-                if device not in entry.receipts and entry.reason and device in self._named:
-                    self._owed.add((device, name))
+                if device not in entry.receipts and entry.reason:
+                    late.append((name, device))
+                    if device in self._named:
+                        self._owed.add((device, name))
                 if level > entry.receipts.get(device, (0, 0))[0]:
                     entry.receipts[device] = (level, at_ms)
+        return sorted(late)
 
     def missed(self, device, namespace, rooms, now_ms, limit, since_ms):
         """The first page, and whether there is more."""

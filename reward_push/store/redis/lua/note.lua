@@ -1,10 +1,11 @@
 -- IMessageStore.note. ARGV: prefix, then for each message its id, how many receipts follow, and for each
--- receipt its device and its level with its time behind it ("21790000000000").
-local i = 2
+-- receipt its device and its level with its time behind it ("21790000000000"). Answers {id, namespace, reason,
+-- device, …} for each first receipt of a message that was taken back before.
+local i, late = 2, {}
 while i <= #ARGV do
     local id, count = ARGV[i], tonumber(ARGV[i + 1])
     local key, receipts = P .. 'm:' .. id, P .. 'r:' .. id
-    local m = call('HMGET', key, 'seq', 'state', 'why', 'once', 'till', 'sent', 'dlvd', 'ackd')
+    local m = call('HMGET', key, 'seq', 'state', 'why', 'once', 'till', 'sent', 'dlvd', 'ackd', 'ns')
     if m[1] and count > 0 then
         local seq, state, why, once, till = m[1], m[2], m[3], m[4], m[5]
         local counts = {tonumber(m[6] or 0), tonumber(m[7] or 0), tonumber(m[8] or 0)}
@@ -31,6 +32,11 @@ while i <= #ARGV do
                 now[device] = level
                 changed[#changed + 1] = device
                 changed[#changed + 1] = given
+                if before == 0 and why then
+                    for _, each in ipairs({id, m[9], why, device}) do
+                        late[#late + 1] = each
+                    end
+                end
                 if before == 0 and revocable and string.find(device, '+', 1, true) then
                     local had = P .. 'had:' .. device
                     call('ZADD', had, seq, id)
@@ -48,4 +54,4 @@ while i <= #ARGV do
     end
     i = i + 2 + 2 * count
 end
-return 1
+return late

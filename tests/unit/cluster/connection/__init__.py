@@ -1,0 +1,1 @@
+"""Tests of connections to Redis that need no Redis."""
