@@ -181,7 +181,9 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         call_soon=lambda call: reactor.callLater(0, call),
     )
     resource = EngineResource(registry, websockets, origins, foreign=standing.foreign, door=guard)
-    listeners, sites = ports(settings, options, resource, apis, Callers(keys, guard), reactor)
+    listeners, sites = ports(
+        settings, options, resource, apis, Callers(keys, guard), guard, reactor
+    )
     show_node(metrics, settings.node_id, lambda: health.healthcheck().body)
     show_connections(
         metrics,
