@@ -37,6 +37,7 @@ from .mover import Mover
 from .ops.health import Health
 from .ops.lag import LoopLag
 from .ops.metrics import Metrics
+from .ops.open_files import allow_open_files
 from .ports import ports
 from .presence import HerePresence
 from .replay import Replay
@@ -74,6 +75,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     # Twisted's reactor goes by the wall clock, which may be set: every timer would stall or fire at once.
     # What is due is the schedule's business, and goes by the wall clock there.
     reactor.seconds = time.monotonic
+    allow_open_files(settings.guard.connections)
     metrics = Metrics()
     standing = _standing(settings, metrics, reactor)
     store = StoreFigures(metrics).timed(standing.store, reactor.seconds)
