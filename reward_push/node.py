@@ -64,8 +64,10 @@ TIDY_S = 10.0
 """How often the door's tables give back what is over."""
 
 
-def build_node(settings: Settings, reactor: Any) -> IService:
+def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) -> IService:
     """Make a whole node; nothing of it runs yet.
+
+    ``clients_reactor``: what listens for clients, where that is not ``reactor`` itself.
 
     The store is opened once to see that it can be, and gets its first keys if it has none: they are
     shown here, before the process may turn into a daemon without a terminal.
@@ -183,8 +185,9 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         call_soon=lambda call: reactor.callLater(0, call),
     )
     resource = EngineResource(registry, websockets, origins, foreign=standing.foreign, door=guard)
+    callers = Callers(keys, guard)
     listeners, sites = ports(
-        settings, options, resource, apis, Callers(keys, guard), guard, reactor
+        settings, options, resource, apis, callers, guard, reactor, clients_reactor or reactor
     )
     show_node(metrics, settings.node_id, lambda: health.healthcheck().body)
     show_connections(
