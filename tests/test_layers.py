@@ -36,6 +36,8 @@ LAYERS: dict[str, set[str]] = {
     "transports": {"engineio", "access"},
     "cluster.emitters": {"rewards", "engineio.outgoing", "socketio", "cluster"},
     "cluster": {"rewards", "access", "errors", "engineio", "transports"},
+    "cluster.connection": {"access.interfaces", "cluster.address", "cluster.interfaces"},
+    "cluster.address": set(),
     # Values that the store's scripts share with the nodes: these know no network.
     "cluster.interfaces": {"rewards", "cluster.history"},
     "cluster.device_text": set(),
@@ -113,7 +115,7 @@ SANS_IO = ("engineio", "socketio")
 
 ONLY_IN: dict[str, set[str]] = {
     "twisted.internet.reactor": {"node", "tap", "workers.child"},
-    "txredisapi": {"node", "store", "cluster"},
+    "txredisapi": {"cluster.connection"},
     "autobahn": {"transports"},
     "jwt": {"access"},
     "cryptography": {"access"},

@@ -4,6 +4,7 @@ import os
 import sys
 from typing import Any
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger, globalLogBeginner
 from twisted.python.failure import Failure
@@ -45,7 +46,9 @@ def _serve(task: Task) -> None:
     node.startService()
     reactor.addSystemEventTrigger("before", "shutdown", node.stopService)
     reactor.callWhenRunning(lambda: os.write(READY, b"\n"))
-    reactor.addReader(_Lifeline(reactor))
+    lifeline = _Lifeline(reactor)
+    reactor.addReader(lifeline)
+    reactor.addSystemEventTrigger("before", "shutdown", reactor.removeReader, lifeline)
     reactor.run()
 
 
@@ -59,14 +62,14 @@ class _Lifeline:
     def fileno(self) -> int:
         return TASK
 
-    def doRead(self) -> None:
-        if not os.read(TASK, 1024):
-            self._reactor.removeReader(self)
-            _log.error("the process that looks after the workers is gone: this one stops")
-            self._reactor.stop()
+    def doRead(self) -> Exception | None:
+        """Nothing is sent after the task."""
+        return None if os.read(TASK, 1024) else ConnectionDone()
 
     def connectionLost(self, reason: Failure) -> None:
-        self._reactor.removeReader(self)
+        """The pipe's other end is closed."""
+        _log.error("the process that looks after the workers is gone: this one stops")
+        self._reactor.stop()
 
     def logPrefix(self) -> str:
         return "lifeline"
