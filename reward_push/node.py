@@ -37,6 +37,7 @@ from .mover import Mover
 from .ops.health import Health
 from .ops.lag import LoopLag
 from .ops.metrics import Metrics
+from .ops.open_files import allow_open_files
 from .ports import ports
 from .presence import HerePresence
 from .replay import Replay
@@ -63,8 +64,10 @@ TIDY_S = 10.0
 """How often the door's tables give back what is over."""
 
 
-def build_node(settings: Settings, reactor: Any) -> IService:
+def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) -> IService:
     """Make a whole node; nothing of it runs yet.
+
+    ``clients_reactor``: what listens for clients, where that is not ``reactor`` itself.
 
     The store is opened once to see that it can be, and gets its first keys if it has none: they are
     shown here, before the process may turn into a daemon without a terminal.
@@ -74,6 +77,7 @@ def build_node(settings: Settings, reactor: Any) -> IService:
     # Twisted's reactor goes by the wall clock, which may be set: every timer would stall or fire at once.
     # What is due is the schedule's business, and goes by the wall clock there.
     reactor.seconds = time.monotonic
+    allow_open_files(settings.guard.connections)
     metrics = Metrics()
     standing = _standing(settings, metrics, reactor)
     store = StoreFigures(metrics).timed(standing.store, reactor.seconds)
@@ -181,7 +185,10 @@ def build_node(settings: Settings, reactor: Any) -> IService:
         call_soon=lambda call: reactor.callLater(0, call),
     )
     resource = EngineResource(registry, websockets, origins, foreign=standing.foreign, door=guard)
-    listeners, sites = ports(settings, options, resource, apis, Callers(keys, guard), reactor)
+    callers = Callers(keys, guard)
+    listeners, sites = ports(
+        settings, options, resource, apis, callers, guard, reactor, clients_reactor or reactor
+    )
     show_node(metrics, settings.node_id, lambda: health.healthcheck().body)
     show_connections(
         metrics,

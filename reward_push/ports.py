@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import attrs
 from twisted.application.service import IService
 
+from .access.interfaces import IDoor
 from .api.auth import Callers
 from .api.resource import Apis
 from .bodies import ApiBodies
@@ -33,17 +34,20 @@ def ports(
     engine: EngineResource,
     apis: Apis,
     callers: Callers,
+    door: IDoor,
     reactor: Any,
+    clients_reactor: Any,
 ) -> Ports:
     """Make the port that clients use and, where the settings name it, the one for backends and operators.
 
-    Nothing listens before the services start.
+    Nothing listens before the services start. The port for clients is listened on through
+    ``clients_reactor``, as other processes may share it.
     """
     http = settings.http
     outside = http if apis.internal is None else _outside(http)
     root = Root({settings.path: engine}, apis.clients, ApiBodies(outside, callers))
-    sites = [build_site(root, options, root, reactor)]
-    services = [listening(each, sites[0], reactor) for each in settings.listen]
+    sites = [build_site(root, options, root, reactor, door)]
+    services = [listening(each, sites[0], clients_reactor) for each in settings.listen]
     if apis.internal is not None:
         root = Root({}, apis.internal, ApiBodies(http, callers))
         sites.append(build_site(root, options, root, reactor))

@@ -145,6 +145,7 @@ class Replay:
         # The store reads in order: it knows of all receipts until now before it looks for what is missing.
         self._receipts.flush()
         cursor = None
+        left_out: set[str | None] = set()
         while socket.connected:
             page = await self._store.missed(
                 device.number,
@@ -156,8 +157,13 @@ class Replay:
                 since_ms,
             )
             if socket.connected:
+                # What an earlier page left to its broadcast, and was broadcast since, is older than this page.
+                socket.let_through(lambda unit: self._delivery.id_of(unit.tracker) in left_out)
                 for message in page.messages:
-                    if self._is_held(message.id) or message.id in on_its_way:
+                    if self._is_held(message.id):
+                        left_out.add(message.id)
+                        continue
+                    if message.id in on_its_way:
                         continue
                     if message.deliver_at_ms > self._now_ms():
                         self._look_again(socket, message.deliver_at_ms)

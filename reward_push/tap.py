@@ -73,17 +73,22 @@ class Options(usage.Options):
 
 
 def makeService(options: Options) -> IService:
-    """Return the node that the settings ask for; end the process with one line if there is none."""
+    """Return the node, or the nodes, that the settings ask for; end the process with one line if there is none."""
     try:
         settings = load(options.given, os.environ)
         # Heavy, and they install a reactor: not before it is known that they will be used.
         from twisted.internet import reactor as installed
 
         from .node import build_node
+        from .workers.supervisor import supervise
 
         reactor: Any = installed
-        service: IService = build_node(settings, reactor)
-        _give_store_away(settings.store.path, options.parent or {})
+        service: IService
+        if settings.workers > 1:
+            service = supervise(settings, reactor)
+        else:
+            service = build_node(settings, reactor)
+            _give_store_away(settings.store.path, options.parent or {})
     except StartError as error:
         raise SystemExit(str(error)) from None
     _show_start_errors_as_one_line()

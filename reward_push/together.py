@@ -272,7 +272,7 @@ class Together:
             # Nothing is asked of the store before the time is known.
             await self.clock.find()
             self.store.start()
-        epoch = await self.store.meet(secrets.token_hex(8))
+        epoch = await self.store.meet(secrets.token_hex(8), self.backplane.highest())
         before, self._epoch = self._epoch, epoch
         if before is not None:
             await self.clock.find()

@@ -55,6 +55,10 @@ class FaultyLink:
         """Keep back all bytes, both ways, of connections old and new: each end thinks that the other is there."""
         self._call(self._set(self._flows.clear))
 
+    def freeze(self) -> None:
+        """Stall the connections there are, for good; new ones work. Nobody is told: they are half-open."""
+        self._call(self._set(self._freeze))
+
     def slow(self, delay_s: float) -> None:
         """Keep back what comes for ``delay_s`` seconds."""
         self._delay_s = delay_s
@@ -67,6 +71,11 @@ class FaultyLink:
 
     async def _set(self, change: Callable[[], None]) -> None:
         change()
+
+    def _freeze(self) -> None:
+        self._flows, frozen = asyncio.Event(), self._flows
+        frozen.clear()
+        self._flows.set()
 
     async def _listen(self) -> None:
         if self._server is None:
@@ -90,28 +99,33 @@ class FaultyLink:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         ends = [writer]
+        flows = self._flows
         try:
-            await self._flows.wait()
+            await flows.wait()
             there, back = await asyncio.open_connection("127.0.0.1", self._target_port)
             self._writers.add(back)
             ends.append(back)
-            await asyncio.gather(self._forward(reader, back), self._forward(there, writer))
-        except OSError:
-            pass
+            await asyncio.gather(
+                self._forward(reader, back, flows), self._forward(there, writer, flows)
+            )
+        except (OSError, asyncio.CancelledError):
+            pass  # Cancelled: at the end of the link.
         finally:
             for each in ends:
                 self._writers.discard(each)
                 each.transport.abort()
 
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flows: asyncio.Event
+    ) -> None:
         """Pass on what comes, until an end is gone; raises OSError when it broke."""
         while data := await reader.read(_CHUNK):
             if self._delay_s:
                 await asyncio.sleep(self._delay_s)
-            await self._flows.wait()
+            await flows.wait()
             writer.write(data)
             await writer.drain()
-        await self._flows.wait()
+        await flows.wait()
         with suppress(OSError):
             writer.write_eof()
 

@@ -38,6 +38,7 @@ class Member(RunningNode):
         number: int,
         redis_port: int,
         *options: str,
+        redis_url: str | None,
         backend_key: str,
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -49,7 +50,8 @@ class Member(RunningNode):
         """The connections of other nodes to it."""
         super().__init__(
             folder,
-            *("--node-id", self.node_id, "--redis-url", f"redis://127.0.0.1:{self.link.port}"),
+            *("--node-id", self.node_id),
+            *("--redis-url", redis_url or f"redis://127.0.0.1:{self.link.port}"),
             *("--cluster-listen", f"tcp:{listens_at}:interface=127.0.0.1"),
             *("--cluster-advertise", f"127.0.0.1:{self.door.port}"),
             *options,
@@ -84,6 +86,7 @@ class RunningCluster(Service):
         nodes: how many.
         balancing: how the HAProxy in front chooses; ``None``: there is none, and the first node speaks for all.
         redis_options: of ``redis-server``.
+        redis_url: of a Redis, or Sentinels, of the caller's; then ``link`` of the nodes does nothing.
         environments: more variables of single nodes, by their number from 1.
         variables: of HAProxy's configuration.
     """
@@ -95,6 +98,7 @@ class RunningCluster(Service):
         nodes: int = NODES,
         balancing: Balancing | None = Balancing.SPREAD,
         redis_options: tuple[str, ...] = (),
+        redis_url: str | None = None,
         environments: Mapping[int, Mapping[str, str]] | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> None:
@@ -107,6 +111,7 @@ class RunningCluster(Service):
                 number,
                 self.redis.port,
                 *options,
+                redis_url=redis_url,
                 backend_key=backend_key,
                 environment=(environments or {}).get(number),
             )

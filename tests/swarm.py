@@ -57,6 +57,8 @@ class Device:
         self.joined = False
         self.joins = 0
         """How often it has joined its namespace."""
+        self.pings = 0
+        """How often it was asked whether it is still there, and said so."""
         self.refused: str | None = None
         """Why it may not join, if so; it does not try again."""
 
@@ -156,6 +158,7 @@ class _Connection:
         here = f"{device.namespace},"
         if text == "2":
             self._say("3")
+            device.pings += 1
         elif text.startswith("42" + here):
             ack_id, bracket, rest = text[2 + len(here) :].partition("[")
             event, argument = json.loads(bracket + rest)[:2]

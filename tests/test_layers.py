@@ -36,6 +36,8 @@ LAYERS: dict[str, set[str]] = {
     "transports": {"engineio", "access"},
     "cluster.emitters": {"rewards", "engineio.outgoing", "socketio", "cluster"},
     "cluster": {"rewards", "access", "errors", "engineio", "transports"},
+    "cluster.connection": {"access.interfaces", "cluster.address", "cluster.interfaces"},
+    "cluster.address": set(),
     # Values that the store's scripts share with the nodes: these know no network.
     "cluster.interfaces": {"rewards", "cluster.history"},
     "cluster.device_text": set(),
@@ -53,7 +55,7 @@ LAYERS: dict[str, set[str]] = {
     "mover": {"engineio"},
     "census": {"engineio"},
     "figures": {"*"},
-    "ports": {"bodies", "api", "settings", "transports"},
+    "ports": {"bodies", "access", "api", "settings", "transports"},
     "signals": set(),
     "upkeep": set(),
     "standing": {"*"},
@@ -74,6 +76,8 @@ LAYERS: dict[str, set[str]] = {
     "first_keys": {"access", "errors", "settings"},
     # Talks to a node over HTTP alone.
     "cli": {"settings", "errors"},
+    "workers": {"settings", "errors", "ops", "signals", "transports.listening"},
+    "workers.child": {"*"},
     "node": {"*"},
     "tap": {"*"},
 }
@@ -110,8 +114,8 @@ SANS_IO = ("engineio", "socketio")
 """Layers that must not touch the network, files or a clock: time is an argument."""
 
 ONLY_IN: dict[str, set[str]] = {
-    "twisted.internet.reactor": {"node", "tap"},
-    "txredisapi": {"node", "store", "cluster"},
+    "twisted.internet.reactor": {"node", "tap", "workers.child"},
+    "txredisapi": {"cluster.connection"},
     "autobahn": {"transports"},
     "jwt": {"access"},
     "cryptography": {"access"},

@@ -14,11 +14,13 @@ from ..rewards.message import State, record_to_answer
 from ..rewards.names import is_name
 from ..rewards.publisher import no_message
 from ..rewards.structure import identifier, one_of
-from .answers import Answer, json_answer
+from ..strict_json import dumps
+from .answers import Answer
 from .auth import Callers, authorize
 from .limits import DEFAULT_LIMIT, MAX_LIMIT, MAX_PAGES
 from .operation import PAGE_PARAMETERS, Operation, Parameter, Said, ref
 from .query import cursor, read_query, to_cursor, whole_number
+from .slices import CallSoon, Slices
 
 Flush = Callable[[], "Deferred[None]"]
 """Brings the receipts noted so far into the store; never fails."""
@@ -55,7 +57,14 @@ LIST_MESSAGES = Operation(
 class MessageReports:
     """The handlers that tell of messages. A key limited to namespaces sees only those of its own."""
 
-    def __init__(self, store: IMessageStore, callers: Callers, flush: Flush) -> None:
+    def __init__(
+        self,
+        store: IMessageStore,
+        callers: Callers,
+        flush: Flush,
+        call_soon: CallSoon | None = None,
+    ) -> None:
+        self._call_soon = call_soon
         self._store = store
         self._callers = callers
         self._flush = flush
@@ -71,8 +80,13 @@ class MessageReports:
         if found is None or not key.allows_namespace(found[0].message.namespace):
             raise no_message(message_id)
         record, receipts = found
-        devices = [_device(each) for each in sorted(receipts, key=_order)]
-        return json_answer(200, {**record_to_answer(record), "devices": devices})
+        slices = Slices(self._call_soon)
+        devices = []
+        for receipt in sorted(receipts, key=_order):
+            devices.append(dumps(_device(receipt)))
+            await slices.pause()
+        message = dumps(record_to_answer(record))
+        return Answer(200, f'{message[:-1]},"devices":[{",".join(devices)}]}}'.encode())
 
     async def page(self, request: Request) -> Answer:
         """List messages, newest first."""
@@ -80,8 +94,13 @@ class MessageReports:
         asked = read_query(request, _PARAMETERS)
         await self._flush()
         page = await self._page(asked, key.namespaces)
-        items = [record_to_answer(each) for each in page.records]
-        return json_answer(200, {"items": items, "next_cursor": to_cursor(page.cursor)})
+        slices = Slices(self._call_soon)
+        items = []
+        for record in page.records:
+            items.append(dumps(record_to_answer(record)))
+            await slices.pause()
+        going_on = dumps(to_cursor(page.cursor))
+        return Answer(200, f'{{"items":[{",".join(items)}],"next_cursor":{going_on}}}'.encode())
 
     async def _page(self, asked: dict[str, Any], allowed: Collection[str] | None) -> Page:
         """Read a page and leave out what is not ``allowed``; go on while nothing is left of it."""

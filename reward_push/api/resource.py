@@ -117,7 +117,7 @@ def build_api(
     """
     callers = Callers(keys, gate)
     messages = Messages(publisher, callers, max_body_bytes, call_soon)
-    reports = MessageReports(store, callers, flush)
+    reports = MessageReports(store, callers, flush, call_soon)
     streamers = Streamers(presence, callers)
     creation = KeyCreation(keys, callers, namespaces, now_ms)
     key_list = KeyList(keys, callers)

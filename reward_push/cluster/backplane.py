@@ -152,6 +152,10 @@ class Backplane:
             return f"no news from other nodes: its own echo is {age_s:.1f} s late"
         return None
 
+    def highest(self) -> int:
+        """Return the highest number of news that was heard; 0: none was."""
+        return max(self._watermark or 0, *self._since, 0)
+
     def __len__(self) -> int:
         """Return how many channels are listened to."""
         return len(self._subscriptions)

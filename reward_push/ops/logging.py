@@ -1,7 +1,7 @@
 """The log as JSON: one object a line.
 
 Its fields: ``time`` (RFC 3339, UTC, milliseconds), ``level``, ``namespace`` (the logger's), ``message``,
-and ``failure`` (a traceback) where there is one.
+``failure`` (a traceback) where there is one, and ``worker`` (its number) where there are several.
 
 What cannot be JSON: what is written before the settings are known (usage errors, on standard error), and
 the traceback that twistd itself prints when the reactor crashes.
@@ -61,6 +61,9 @@ class JsonLog:
 
 def json_line(event: LogEvent) -> str:
     """Return ``event`` as one line of JSON in ASCII; nothing for an event that says nothing."""
+    if "record" in event:
+        # A worker's line, which is as it should be, but for whose it is.
+        return json.dumps({**event["record"], "worker": event["worker"]}) + "\n"
     record = {
         "time": _rfc3339(event.get("log_time")),
         "level": level.name if (level := event.get("log_level")) else "info",

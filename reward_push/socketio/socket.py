@@ -126,6 +126,19 @@ class Socket:
 
         self.send = wait
 
+    def let_through(self, pick: Callable[[Outgoing], bool]) -> None:
+        """Send now, of what has waited since :meth:`hold`, what ``pick`` picks."""
+        held = self._held
+        if held is None:
+            return
+        waiting = held[:]
+        held.clear()
+        for unit in waiting:
+            if not pick(unit):
+                held.append(unit)
+            elif (current := unit.current()) is not None:
+                self.client.session.send(current)
+
     def release(self, skip: Callable[[Outgoing], bool] | None = None) -> None:
         """Send what has waited since :meth:`hold`, as it is to be sent now, and all else at once again.
 

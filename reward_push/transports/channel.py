@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IProtocol, ITransport
+from twisted.internet.interfaces import IAddress, IProtocol, ITransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -44,6 +44,8 @@ class EdgeChannel(HTTPChannel):
     _successor: IProtocol | None = None
     _upload: IUpload | None = None
     _is_large = False
+    arrived_from: IAddress | None = None
+    """Who has connected."""
     _deadline: Deadline
 
     # What is received
@@ -101,8 +103,8 @@ class EdgeChannel(HTTPChannel):
         super().allHeadersReceived()
         self._phase = Phase.BODY
         request = self.requests[-1]
-        if self.length is None or self.length > LARGE_BYTES:
-            self._vet(request)
+        if self.length is not None and self.length > LARGE_BYTES:
+            self.vet_body()
             if self._phase is Phase.GONE:
                 return
         if self.length is None or self.length > len(self._buffer):
@@ -110,8 +112,9 @@ class EdgeChannel(HTTPChannel):
                 self._command, self._path, request.requestHeaders, self._drop, peer_of(request)
             )
 
-    def _vet(self, request: Any) -> None:
-        """Ask whether the large body of ``request`` is wanted; it comes meanwhile."""
+    def vet_body(self) -> None:
+        """Ask whether the body being received, which is large, is wanted; it comes meanwhile."""
+        request = self.requests[-1]
         verdict = self.site.policy.vet(request)
         if verdict is None:
             return
@@ -179,10 +182,9 @@ class EdgeChannel(HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The client is gone: tell the requests."""
-        self._phase = Phase.GONE
-        self._deadline.end()
+        if self._phase is not Phase.GONE:
+            self._depart()
         self._stop_receiving()
-        self._large_is_over()
         super().connectionLost(reason)
 
     def refuse_body(self) -> None:
@@ -235,14 +237,19 @@ class EdgeChannel(HTTPChannel):
 
     def _leave(self) -> Any:
         """Let go of the transport and of everything that was for it."""
-        self._phase = Phase.GONE
-        self._deadline.end()
+        self._depart()
         self._stop_receiving()
-        self._large_is_over()
         self.requests.clear()
         transport, self.transport = self.transport, None
         transport.unregisterProducer()
         return transport
+
+    def _depart(self) -> None:
+        """Nothing more comes in here."""
+        self._phase = Phase.GONE
+        self._deadline.end()
+        self._large_is_over()
+        self.site.door.depart(self.arrived_from)
 
     def _stop_receiving(self) -> None:
         """The body being received, if there is one, will not be complete."""

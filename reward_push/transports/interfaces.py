@@ -39,7 +39,7 @@ class IBodyPolicy(Interface):
     def vet(request: Any) -> "Deferred[Unwelcome | None] | None":
         """A large body has yet to come: return ``None`` to let it, else what fires with ``None``, or with why not.
 
-        Meanwhile the body comes. Of bodies that are vetted there are only so many at a time
+        Of a body whose size is not said, some has come. Meanwhile more does. Of bodies that are vetted there are only so many at a time
         (:mod:`.large`).
         """
 

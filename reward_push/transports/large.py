@@ -3,7 +3,7 @@
 import attrs
 
 LARGE_BYTES = 64 * 1024
-"""A body of more than this, or of a size that is not said, is large."""
+"""A body of more than this is large."""
 
 MAX_LARGE = 16
 """Large bodies that may be under way, or in use, at one time."""

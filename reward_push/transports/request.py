@@ -13,6 +13,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from ..access.key_text import without_secrets
 from .errors import error_body, reason_phrase
+from .large import LARGE_BYTES
 
 if TYPE_CHECKING:
     from .site import EdgeSite
@@ -38,12 +39,15 @@ class EdgeRequest(Request):
 
     def handleContentChunk(self, data: bytes) -> None:
         """Keep ``data``, a part of the body, while all of it is within the limit."""
+        before = self._received
         self._received += len(data)
-        limit = self.channel.body_limit
-        if limit and self._received > limit:
-            self.channel.refuse_body()
-        else:
-            self.content.write(data)
+        channel = self.channel
+        if channel.body_limit and self._received > channel.body_limit:
+            channel.refuse_body()
+            return
+        self.content.write(data)
+        if channel.length is None and before <= LARGE_BYTES < self._received:
+            channel.vet_body()
 
     def process(self) -> None:
         """Find the resource and render it."""

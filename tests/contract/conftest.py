@@ -1,17 +1,18 @@
 """The stores under contract, each opened empty on the real reactor."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
+from twisted.internet.defer import Deferred
 
+from reward_push.cluster.address import RedisAddress
 from reward_push.store.redis.store import RedisStore
 from reward_push.store.sqlite.store import SQLiteStore
 
-from ..plain_redis import PlainRedis
 from ..running_redis import RunningRedis
 
 
@@ -29,19 +30,34 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path):
 
     if request.param == "redis":
         server = request.getfixturevalue("redis")
-        link = await PlainRedis.connect(reactor, server.port)
+        # Imported here: the Redis library takes the reactor that there is when it is imported.
+        from reward_push.cluster.link import RedisLink
+
+        connected: Deferred[None] = Deferred()
+        link = RedisLink(RedisAddress.parse(server.url), reactor, connected=firing(connected))
+        link.start()
+        await connected
         await link.command("FLUSHALL")
         opened: Any = RedisStore(link, "rp:", lambda: 1_000, deadline_ms=in_a_minute_ms)
         opened.start()
         yield opened
         await opened.stop()
-        await link.close()
+        await link.stop()
     else:
         path = ":memory:" if request.param == "memory" else str(tmp_path / "store.sqlite3")
         opened = SQLiteStore(path, reactor.callFromThread, lambda: 1_000)
         opened.start()
         yield opened
         await opened.stop()
+
+
+def firing(connected: "Deferred[None]") -> Callable[[], Awaitable[None]]:
+    """What is called on each connection: the first fires ``connected``."""
+
+    async def fire() -> None:
+        connected.callback(None)
+
+    return fire
 
 
 def in_a_minute_ms() -> int:

@@ -299,6 +299,16 @@ async def test_what_was_told_is_owed_no_more(store):
 
 
 @ensureDeferred
+async def test_what_is_told_before_it_is_taken_back_is_owed_then(store):
+    await store.accept([record("m")])
+    number = await device(store, "a")
+    await note(store, "m", Level.DELIVERED, number)
+    await store.told(number, ["m"])
+    await store.cancel("m", 1_600)
+    assert await store.owed(number, "/dropcodes") == [OwedRevoke("m", Reason.CANCELLED)]
+
+
+@ensureDeferred
 async def test_acknowledging_a_message_for_one_is_no_more_than_its_delivery(store):
     await store.accept([record("m", once=True)])
     await note(store, "m", Level.ACKED, await device(store))

@@ -5,7 +5,7 @@ import time
 
 import pytest
 from pytest_twisted import ensureDeferred
-from twisted.internet.defer import DeferredList, gatherResults
+from twisted.internet.defer import Deferred, DeferredList, gatherResults
 from twisted.internet.threads import deferToThread
 from zope.interface.verify import verifyObject
 
@@ -390,6 +390,40 @@ async def test_a_hook_that_fails_costs_the_connection_and_is_asked_again(redis, 
     link = links(redis.url, connected=hook)
     await until(lambda: len(tries) == 3 and link.trouble() is None)
     assert link.connections == 3
+
+
+@ensureDeferred
+async def test_connections_that_never_last_are_made_ever_more_slowly_and_fill_no_log(
+    redis, links, told
+):
+    async def hook() -> None:
+        raise StoreUnavailable("no")
+
+    link = links(redis.url, connected=hook)
+    began_s = _now_s()
+    await until(lambda: _now_s() - began_s > 4)
+    assert 4 < link.connections < 20
+    assert told == [f"link: no Redis at 127.0.0.1:{redis.port}: it could not be used: no"]
+
+
+@ensureDeferred
+async def test_a_hook_under_way_ends_with_its_connection(redis, faulty, links):
+    ends: list[str] = []
+
+    async def hook() -> None:
+        try:
+            await Deferred()
+        finally:
+            ends.append("ended")
+
+    link = links(f"redis://127.0.0.1:{faulty.port}", connected=hook)
+    await connected(link)
+    faulty.cut()
+    await until(lambda: ends == ["ended"])
+    faulty.restore()
+    await until(lambda: link.connections == 2)
+    await link.stop()
+    assert ends == ["ended"] * 2
 
 
 # What Redis cannot do now.

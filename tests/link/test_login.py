@@ -1,5 +1,8 @@
 """Being let in: passwords, users and their rights, databases; and that no secret is shown."""
 
+import re
+from pathlib import Path
+
 import pytest
 from pytest_twisted import ensureDeferred
 
@@ -19,11 +22,19 @@ MINIMAL = (
 )
 
 
+def documented_rights() -> list[str]:
+    """What docs/redis.md says that an ACL user needs."""
+    text = (Path(__file__).parents[2] / "docs" / "redis.md").read_text()
+    [rights] = re.findall(r"`(~rp:\* [^`]*)`", text)
+    return rights.split()
+
+
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("guarded")
     users = [
         ("--user", "node", "on", f">{PASSWORD}", "~*", "&*", "+@all"),
+        ("--user", "documented", "on", ">its-word", *documented_rights()),
         ("--user", "least", "on", ">least-word", *MINIMAL.split()),
         ("--user", "mute", "on", ">mute-word", "~*", "&*", "+@all", "-@scripting"),
         ("--user", "deaf", "on", ">deaf-word", "~*", "+@all", "-select"),
@@ -103,14 +114,17 @@ async def test_a_changed_password_is_used_once_redis_knows_it(own_redis, links):
     assert await connected(link) < 2
 
 
+@pytest.mark.parametrize("login", ["documented:its-word", "least:least-word"])
 @ensureDeferred
-async def test_a_user_with_no_more_than_it_needs(guarded, links, subscribers):
-    link = links(url(guarded, "least:least-word"))
+async def test_a_user_with_no_more_than_it_needs(guarded, links, subscribers, login):
+    guarded.call("FLUSHALL")
+    link = links(url(guarded, login))
     await connected(link)
     assert await link.run(TEN, []) == 10
     assert link.server.version
+    assert await link.command("TIME")
     heard = []
-    subscriber = subscribers(url(guarded, "least:least-word"), lambda *what: heard.append(what))
+    subscriber = subscribers(url(guarded, login), lambda *what: heard.append(what))
     await subscriber.subscribe(["rp:x"])
     await link.command("PUBLISH", "rp:x", "hello")
     await until(lambda: heard == [("rp:x", "hello")])

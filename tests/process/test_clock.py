@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ..running_node import RunningNode
+from ..stepped_clock import SteppedClock
 from ..swarm import Device, Heard, Swarm
 
 HEARTBEATS = ("--ping-interval", "0.5", "--ping-timeout", "0.5")
@@ -20,34 +21,6 @@ UPGRADE = (
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 
-STEPPED = """
-import os, time
-
-def step(real, unit):
-    path = os.environ["STEPPED_CLOCK"]
-    return lambda: real() + int(open(path).read()) * unit
-
-time.time, time.time_ns = step(time.time, 1), step(time.time_ns, 10**9)
-"""
-"""A ``sitecustomize`` that adds the seconds in a file to the wall clock."""
-
-
-class Clock:
-    """The wall clock of the nodes that are started while it exists."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        (folder / "sitecustomize.py").write_text(STEPPED)
-        self._file = folder / "offset"
-        self.step(0)
-        monkeypatch.setenv("STEPPED_CLOCK", str(self._file))
-        monkeypatch.setenv("PYTHONPATH", str(folder))
-
-    def step(self, offset_s: int) -> None:
-        """Let the clock differ by ``offset_s`` from the true one, from now on."""
-        new = self._file.with_suffix(".new")
-        new.write_text(str(offset_s))
-        new.replace(self._file)
-
 
 def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
     """Wait until ``condition`` holds."""
@@ -58,12 +31,9 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
 
 
 @pytest.mark.parametrize("step_s", [-600, 600])
-def test_nothing_is_early_or_lost_and_nobody_is_dropped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step_s: int
-) -> None:
+def test_nothing_is_early_or_lost_and_nobody_is_dropped(tmp_path: Path, step_s: int) -> None:
     """Heartbeats go on, messages flow, and the schedule keeps to the clock on the wall."""
-    monkeypatch.delenv("PYTHONPATH", raising=False)
-    clock = Clock(tmp_path, monkeypatch)
+    clock = SteppedClock(tmp_path)
     heard: list[str] = []
 
     def hear(event: Heard) -> bool:
@@ -71,7 +41,7 @@ def test_nothing_is_early_or_lost_and_nobody_is_dropped(
             heard.append(event.argument["id"])
         return True
 
-    with RunningNode(tmp_path, *HEARTBEATS) as node:
+    with RunningNode(tmp_path, *HEARTBEATS, environment=clock.environment) as node:
         key = node.plugin_key()
         with Swarm(node.port, hear) as swarm:
             device = swarm.add(Device({"apiKey": key.key, "device": "tv"}))
@@ -89,13 +59,11 @@ def test_nothing_is_early_or_lost_and_nobody_is_dropped(
             assert device.joins == 1
 
 
-def test_timers_go_on_when_the_clock_is_set_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_timers_go_on_when_the_clock_is_set_back(tmp_path: Path) -> None:
     """A client that does not answer its ping is dropped in time, not minutes later."""
-    clock = Clock(tmp_path, monkeypatch)
+    clock = SteppedClock(tmp_path)
     with (
-        RunningNode(tmp_path, *HEARTBEATS) as node,
+        RunningNode(tmp_path, *HEARTBEATS, environment=clock.environment) as node,
         socket.create_connection(("127.0.0.1", node.port), timeout=10) as silent,
     ):
         silent.sendall(UPGRADE)

@@ -111,9 +111,10 @@ def test_deeply_nested_packets(besieged: Node, eio: int, start: str, which: str)
 )
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/batch", "/v1/keys"])
 def test_hostile_json_to_the_api(besieged: Node, path: str, body: bytes) -> None:
-    """400, without a word of the parser's inside."""
+    """400, without a word of the parser's inside, or 413 without a look at it."""
     answer = request(besieged.port, "POST", path, [header(besieged)], body)
-    assert (answer.status, answer.json["error"]["code"]) == (400, "invalid_request")
+    refused = (answer.status, answer.json["error"]["code"])
+    assert refused in ((400, "invalid_request"), (413, "too_large"))
     assert len(answer.body) < 1000
 
 
@@ -303,12 +304,54 @@ def test_a_flood_of_chunks_in_a_session(besieged: Node, chunk: bytes, times: int
 
 
 def test_a_flood_of_chunks_to_the_api(besieged: Node) -> None:
-    """The same; tiny ones may be stopped by the time for a body before."""
+    """The same; tiny ones may be stopped by the time for a body before. Without a key: 401."""
+    chunked = ("Transfer-Encoding", "chunked")
     for chunk in (b"1\r\nx\r\n" * 10_000, b"fffff\r\n" + b"x" * 0xFFFFF + b"\r\n"):
-        connection = Connection(besieged.port)
-        connection.send(request_bytes("POST", "/v1/messages", [("Transfer-Encoding", "chunked")]))
-        push(connection, chunk, 10_000_000 // len(chunk))
-        assert connection.answer().status in (408, 413)
+        for headers, statuses in (([chunked, header(besieged)], (408, 413)), ([chunked], (401,))):
+            connection = Connection(besieged.port)
+            connection.send(request_bytes("POST", "/v1/messages", headers))
+            push(connection, chunk, 10_000_000 // len(chunk))
+            assert connection.answer().status in statuses
+
+
+def test_a_large_body_for_the_api_without_a_backend_s_key(besieged: Node) -> None:
+    """The answer is there before the body is, and the connection is over."""
+    plugin = besieged.authorization()
+    for headers, status in (
+        ((), 401),
+        ([("Authorization", "ApiKey rpk_aaaaaaaaaaaa_x")], 401),
+        ([("Authorization", f"ApiKey {besieged.backend_key}x")], 401),
+        (plugin, 403),
+    ):
+        for path in ("/v1/messages", "/v1/messages/batch", "/v1/keys"):
+            connection = Connection(besieged.port)
+            length = ("Content-Length", "1000000")
+            connection.send(request_bytes("POST", path, [*headers, length]) + b"{" * 1000)
+            answer = connection.answer()
+            assert (answer.status, answer.headers["connection"]) == (status, "close")
+            assert answer.headers["content-type"] == "application/json"
+            assert ("www-authenticate" in answer.headers) is (status == 401)
+
+
+def test_many_large_bodies_under_way(besieged: Node) -> None:
+    """So many, then 503 until one of them is over; who comes with little is served."""
+    length = ("Content-Length", "16000000")
+    head = request_bytes("POST", "/v1/messages/batch", [header(besieged), length])
+    waiting = [Connection(besieged.port) for _ in range(16)]
+    for connection in waiting:
+        connection.send(head + b'{"messages":[')
+    late = Connection(besieged.port)
+    while True:
+        late.send(head)
+        answer = late.answer()
+        if answer.status == 503:
+            break
+        late = Connection(besieged.port)
+    assert answer.json["error"]["code"] == "unavailable"
+    assert answer.headers["retry-after"] == "1"
+    assert besieged.backend.call("GET", "/v1/nodes")[0] == 200
+    for connection in waiting:
+        assert connection.answer().status == 408
 
 
 def test_a_flood_without_end(besieged: Node) -> None:

@@ -60,7 +60,7 @@ class Wire(txredisapi.RedisProtocol):  # type: ignore[misc]
         if self.transport is not None and self._reason is None:
             self.transport.loseConnection()
 
-    def dataReceived(self, data: bytes, unpause: bool = False) -> None:
+    def dataReceived(self, data: bytes) -> None:
         """Twisted's hook."""
         if self._replies is None:
             super().dataReceived(data)

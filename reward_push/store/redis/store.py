@@ -99,14 +99,15 @@ class RedisStore:
         """Return why the store cannot be relied on now, or ``None``."""
         return self._line.trouble()
 
-    def meet(self, new_epoch: str) -> "Deferred[str]":
+    def meet(self, new_epoch: str, heard: int = 0) -> "Deferred[str]":
         """Tell Redis that this node is here, with ``new_epoch`` to be used when it knows none; return its epoch.
 
         To be called on each new connection, before anything else. Another epoch than before says that Redis
-        has lost what it knew. Either way no number that this node has seen is given away again.
+        has lost what it knew. Either way no number that this node has seen is given away again; ``heard`` is
+        the highest of the news that it has heard.
         """
         self._doorway.reset()
-        highest = max(self._highest, self._doorway.highest)
+        highest = max(heard, self._highest, self._doorway.highest)
         return self._line.run(scripts.MEET, (new_epoch, highest), Lane.DUTIES)
 
     def maintain(self) -> "Deferred[None]":

@@ -122,6 +122,16 @@ def test_news_reach_the_node_in_order(node: Node) -> None:
     assert node.local.log == ["live a", "due b -old", "live c", "ended old", "ended a", "key k"]
 
 
+def test_highest_number_is_that_of_what_was_heard_last(node: Node) -> None:
+    assert node.backplane.highest() == 0
+    node.listen(10)
+    assert node.backplane.highest() == 10
+    node.hear(live(11, "a"), KeyNews(15, "k"))
+    assert node.backplane.highest() == 15
+    node.hear(Canary(20))
+    assert node.backplane.highest() == 20
+
+
 def test_all_news_of_one_step_are_taken(node: Node) -> None:
     node.listen()
     node.hear(live(11, "a"), ended(11, "b"))

@@ -469,6 +469,20 @@ def test_what_the_schedule_holds_is_left_to_its_broadcast(node: Node) -> None:
     assert [args[1]["id"] for _, args in events(peer)] == ["a", "b"]
 
 
+def test_what_was_left_to_its_broadcast_comes_before_newer_pages(node: Node) -> None:
+    """Broadcast while the next page was waited for; what has ended meanwhile does not come."""
+    page: Deferred[Missed] = Deferred()
+    node.store.pages = [Missed((message("a"), message("b"), message("gone")), 7), page]
+    node.scheduled |= {"b", "gone"}
+    peer = node.plugin(1, replay=True)
+    for each in ("newer", "b", "gone"):
+        node.scheduled.discard(each)
+        node.delivery.deliver(message(each))
+    node.delivery.revoke(taken_back(message("gone"), Reason.CANCELLED))
+    page.callback(Missed((message("c"), message("newer")), None))
+    assert [args[1]["id"] for _, args in events(peer)] == ["a", "b", "c", "newer"]
+
+
 def test_a_device_that_named_none_is_owed_nothing(node: Node) -> None:
     node.store.revokes = [OwedRevoke("old", Reason.EXPIRED)]
     peer = node.plugin(1, None, replay=True)

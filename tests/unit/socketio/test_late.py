@@ -135,6 +135,25 @@ def test_what_is_sent_to_a_held_socket_waits_for_its_release(clock: Clock) -> No
     assert peer.heard() == ['2/a,["a"]', '2/a,["late",20000]', '2/a,["b"]']
 
 
+def test_some_of_what_waits_can_be_let_through(clock: Clock) -> None:
+    """In order, as it is by then; the rest stays in its order. A socket that is not held has nothing waiting."""
+    world = World()
+    peer, socket, namespace = joined(world, "r")
+    over = world.server.late("/a", "over", left_of(1_001_000), clock, ends_at_ms=1_001_000)
+    socket.let_through(lambda _: True)
+    socket.hold()
+    for name in ("1", "long1", "long2", "2"):
+        namespace.emit(name, rooms=["r"])
+    world.server.emit_late(over, ["r"])
+    clock.now_ms += 10_000
+    short = min(unit.size for unit in socket._held or ())
+    socket.let_through(lambda unit: unit.size > short)
+    assert peer.heard() == ['2/a,["long1"]', '2/a,["long2"]']
+    namespace.emit("3", rooms=["r"])
+    socket.release()
+    assert peer.heard() == ['2/a,["1"]', '2/a,["2"]', '2/a,["3"]']
+
+
 def test_a_held_socket_that_leaves_is_not_released() -> None:
     """Nothing is sent to it any more."""
     world = World()

@@ -15,6 +15,10 @@ UNWELCOME = Unwelcome(401, ((b"WWW-Authenticate", b"ApiKey"),), b'{"no":"key"}')
 LARGE = LARGE_BYTES + 1
 
 
+CHUNK = b"%x\r\n%b\r\n" % (LARGE_BYTES, b"x" * LARGE_BYTES)
+MORE = b"5\r\nabcde\r\n"
+
+
 def head(length: int | None, path: bytes = b"/unlimited") -> bytes:
     how = b"Transfer-Encoding: chunked" if length is None else b"Content-Length: %d" % length
     return b"POST " + path + b" HTTP/1.1\r\nHost: h\r\n" + how + b"\r\n\r\n"
@@ -39,16 +43,21 @@ def check_unwelcome(connection: Connection, answer: bytes) -> None:
 @pytest.mark.parametrize("length", [LARGE, None])
 def test_who_is_not_welcome_is_told_before_the_body_has_come(length: int | None) -> None:
     connection = connection_with(succeed(UNWELCOME))
-    check_unwelcome(connection, connection.send(head(length)))
-    assert connection.policy.uploads == []
+    if length is None:
+        assert connection.send(head(None) + CHUNK) == b""
+        check_unwelcome(connection, connection.send(MORE * 5))
+    else:
+        check_unwelcome(connection, connection.send(head(length)))
+        assert connection.policy.uploads == []
     assert connection.send(b"x" * 100_000) == b""
+    assert len(connection.policy.vetted) == 1
 
 
 @pytest.mark.parametrize("length", [LARGE, None])
 def test_the_body_comes_while_the_verdict_is_awaited(length: int | None) -> None:
     verdict: Deferred[Any] = Deferred()
     connection = connection_with(verdict)
-    some = b"5\r\nabcde\r\n" if length is None else b"abcde"
+    some = CHUNK + MORE if length is None else b"abcde"
     assert connection.send(head(length) + some) == b""
     assert connection.site.large.now == 1
     connection.transport.clear()
@@ -71,6 +80,7 @@ def test_small_bodies_are_not_asked_about() -> None:
     connection = connection_with(succeed(UNWELCOME))
     body = b"x" * LARGE_BYTES
     assert parsed(connection.send(head(LARGE_BYTES) + body))[0] == 200
+    assert parsed(connection.send(head(None) + CHUNK + b"0\r\n\r\n"))[0] == 200
     connection.send(GET)
     assert connection.policy.vetted == []
 
@@ -80,7 +90,7 @@ def test_a_verdict_that_comes_late_changes_nothing() -> None:
     for end in ("whole", "gone"):
         verdict: Deferred[Any] = Deferred()
         connection = connection_with(verdict, answer=lambda request: NOT_DONE_YET)
-        connection.send(head(None) + (b"0\r\n\r\n" if end == "whole" else b""))
+        connection.send(head(None) + CHUNK + MORE + (b"0\r\n\r\n" if end == "whole" else b""))
         if end == "gone":
             connection.lose()
         connection.transport.clear()
@@ -99,7 +109,7 @@ def test_there_are_only_so_many_at_a_time() -> None:
         connections.append(connection)
     first.site.policy.verdict = succeed(None)
     for connection in connections:
-        assert connection.send(head(None) + b"0\r\n\r\n") == b""
+        assert connection.send(head(None) + CHUNK + MORE + b"0\r\n\r\n") == b""
     assert first.site.large.now == MAX_LARGE
     answer = first.send(head(LARGE))
     check_refusal(answer, 503, "unavailable")
@@ -114,15 +124,17 @@ def test_there_are_only_so_many_at_a_time() -> None:
 def test_several_on_one_connection_count_one_after_the_other() -> None:
     connection = connection_with(succeed(None))
     for _ in range(3 * MAX_LARGE):
-        assert parsed(connection.send(head(None) + b"0\r\n\r\n"))[0] == 200
+        assert parsed(connection.send(head(None) + CHUNK + MORE + b"0\r\n\r\n"))[0] == 200
     assert connection.site.large.now == 0
 
 
 def test_the_refusal_of_one_that_is_too_large_gives_its_place_back() -> None:
     connection = connection_with(succeed(None))
-    connection.send(head(None, b"/small") + b"2\r\nab\r\n")
+    connection.channel.body_limit = 0
+    connection.policy.limit = lambda *_: 2 * LARGE_BYTES  # type: ignore[method-assign]
+    connection.send(head(None) + CHUNK + MORE)
     assert connection.site.large.now == 1
-    answer = connection.send(b"f\r\n0123456789abcde\r\n")
+    answer = connection.send(CHUNK)
     assert parsed(answer)[0] == 413
     assert json.loads(parsed(answer)[2]) == {"too": "large"}
     assert connection.site.large.now == 0

@@ -17,9 +17,10 @@ local function supersede(m, at_ms, keep)
     end
     local ended, key = {}, P .. 'slot:' .. m.slot
     local holder = call('GET', key)
-    if holder and holder ~= m.id then
+    if holder then
         local before = find(holder)
-        if before and before.state == 'live' then
+        -- Else the slot has outlived its holder, whose id may be another message's by now.
+        if before and before.slot == m.slot and before.state == 'live' then
             ended[1] = finish(before, 'cancelled', 'replaced', at_ms)
         end
     end

@@ -9,7 +9,7 @@ from pytest_twisted import ensureDeferred
 from reward_push.access.interfaces import Key, KeyExists, KeyKind, StoredKey, StoreUnavailable
 from reward_push.cluster.device_text import to_text
 from reward_push.rewards.interfaces import Level, Receipt
-from reward_push.rewards.message import Audience, AudienceKind, State
+from reward_push.rewards.message import TO_ALL, Audience, AudienceKind, State
 from reward_push.store.redis import scripts, steps
 from tests.contract.posted import DUE, END, device, kept, missed, note, page_of, record, scheduled
 
@@ -298,6 +298,8 @@ async def test_no_number_that_a_node_has_seen_is_given_away_again(two, redis):
     for each in two:
         await each.store.meet("new")
     assert int(redis.call("GET", "rp:no")) >= ahead + 4096
+    await two[0].store.meet("new", ahead + 10_000)
+    assert int(redis.call("GET", "rp:no")) == ahead + 10_000
     again = [await each.store.open_device("k", "s", None, 1_000) for each in two]
     assert len({opened.number, *(each.number for each in again)}) == 3
 
@@ -445,6 +447,71 @@ async def test_device_that_has_had_very_much_leafs_on(opened):
         cursor = page.cursor
     assert found == ["m0007", "m1500", "m2599"]
     assert 3 <= pages <= 10
+
+
+@ensureDeferred
+async def test_order_holds_though_one_room_is_looked_through_later_than_another(opened):
+    store = opened.store
+    had = [f"all{n:04}" for n in range(700)]
+    await store.accept([record(name, to=TO_ALL) for name in had])
+    number = await device(store)
+    await store.note({name: [Receipt(number, Level.DELIVERED, 1_500)] for name in had})
+    await store.accept([record("first", to=TO_ALL), record("second"), record("third", to=TO_ALL)])
+    found, cursor = [], None
+    while True:
+        page = await page_of(store, number, cursor=cursor)
+        found += [each.id for each in page.messages]
+        cursor = page.cursor
+        if cursor is None:
+            break
+    assert found == ["first", "second", "third"]
+
+
+@ensureDeferred
+async def test_list_of_a_streamer_in_one_state_is_looked_for_in_steps(opened):
+    store = opened.store
+    await store.accept([record("old", State.DONE)])
+    for n in range(0, 2_100, 300):
+        await store.accept([record(f"m{k}") for k in range(n, n + 300)])
+    await store.accept([record("new", State.DONE)])
+    pages, cursor = [], None
+    while True:
+        page = await store.page(State.DONE, "s-42", 10, cursor)
+        pages.append([each.message.id for each in page.records])
+        cursor = page.cursor
+        if cursor is None:
+            break
+    assert pages == [["new"], [], ["old"]]
+
+
+@ensureDeferred
+async def test_what_a_device_had_is_forgotten_when_no_revoke_can_come_of_it(opened, redis):
+    store = opened.store
+    await store.accept(
+        [record("won", once=True), record("pruned"), scheduled("due", expires_at_ms=None)]
+    )
+    number = await device(store, "obs")
+    await note(store, "won", Level.DELIVERED, number)
+    await note(store, "pruned", Level.DELIVERED, number)
+    await note(store, "due", Level.SENT, number)
+    [had] = redis.call("KEYS", "rp:had:*")
+    assert redis.call("ZCARD", had) == 3
+    await store.take("won", number, 1_600)
+    await store.claim(DUE, DUE, 0, 10)
+    redis.call("DEL", "rp:m:pruned")
+    assert await store.owed(number, "/dropcodes") == []
+    assert redis.call("EXISTS", had) == 0
+
+
+@ensureDeferred
+async def test_slot_that_has_outlived_its_holder_ends_nobody(opened, redis):
+    store = opened.store
+    await store.accept([record("m", replace="r")])
+    redis.call("DEL", "rp:m:m")
+    await store.accept([record("m")])
+    [answer] = await store.accept([record("new", replace="r")])
+    assert answer.superseded == ()
+    assert (await kept(store, "m"))[0].state is State.LIVE
 
 
 @ensureDeferred

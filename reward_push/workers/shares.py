@@ -1,0 +1,78 @@
+"""What each worker is told: the settings of all, and what it must have for itself."""
+
+import re
+
+import attrs
+
+from ..errors import StartError
+from ..settings.model import Settings
+
+MAX_NODE_ID = 32
+_MAX_PORT = 65535
+_TCP = re.compile(r"((?:haproxy:)?(?:tcp6?|ssl|tls):)(.*)", re.DOTALL)
+_NUMBER = re.compile(r"((?:port=)?)([0-9]+)", re.ASCII)
+
+
+def share_of(settings: Settings, number: int) -> Settings:
+    """Return the settings of worker ``number``, which counts from 1.
+
+    Each is a node with a name of its own (``-1``, ``-2``, … behind the common one). Ports that must be its
+    own are counted up from the one that is given: what other nodes and what scrapers connect to. Raises
+    :class:`..errors.StartError`.
+    """
+    node_id = f"{settings.node_id}-{number}"
+    if len(node_id) > MAX_NODE_ID:
+        raise StartError(f"node_id: with workers it may have {MAX_NODE_ID - 4} characters at most")
+    above = number - 1
+    cluster = settings.cluster
+    if cluster is not None:
+        cluster = attrs.evolve(
+            cluster,
+            listen=counted_up("cluster_listen", cluster.listen, above),
+            advertise=cluster.advertise and _advertised(cluster.advertise, above),
+        )
+    return attrs.evolve(
+        settings,
+        node_id=node_id,
+        workers=1,
+        internal_listen=tuple(
+            counted_up("internal_listen", each, above) for each in settings.internal_listen
+        ),
+        cluster=cluster,
+    )
+
+
+def counted_up(name: str, description: str, by: int) -> str:
+    """Return an endpoint string whose port is larger by ``by``; port 0, any free one, stays.
+
+    Raises :class:`..errors.StartError` for what has no port.
+    """
+    kind = _TCP.fullmatch(description)
+    if kind is None:
+        raise StartError(
+            f"{name} = {description}: each worker needs one of its own, so it must be a TCP port, from"
+            " which is counted up"
+        )
+    parts = re.split(r"(?<!\\):", kind[2])
+    at = next((at for at, part in enumerate(parts) if _NUMBER.fullmatch(part)), None)
+    if at is not None:
+        keyword, port = _NUMBER.fullmatch(parts[at]).groups()  # type: ignore[union-attr]
+        parts[at] = f"{keyword}{_above(name, int(port), by)}"
+    elif by:
+        raise StartError(f"{name} = {description}: its port must be given, to be counted up from")
+    return kind[1] + ":".join(parts)
+
+
+def _advertised(advertise: str, by: int) -> str:
+    host, colon, port = advertise.rpartition(":")
+    if not colon or not port.isdigit():
+        return advertise
+    return f"{host}:{_above('cluster_advertise', int(port), by)}"
+
+
+def _above(name: str, port: int, by: int) -> int:
+    if not port:
+        return 0
+    if port + by > _MAX_PORT:
+        raise StartError(f"{name}: there are not enough ports above {port} for all workers")
+    return port + by
