@@ -37,6 +37,7 @@ from .mover import Mover
 from .ops.health import Health
 from .ops.lag import LoopLag
 from .ops.metrics import Metrics
+from .ops.open_files import allow_open_files
 from .ports import ports
 from .presence import HerePresence
 from .replay import Replay
@@ -76,6 +77,7 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
     # Twisted's reactor goes by the wall clock, which may be set: every timer would stall or fire at once.
     # What is due is the schedule's business, and goes by the wall clock there.
     reactor.seconds = time.monotonic
+    allow_open_files(settings.guard.connections)
     metrics = Metrics()
     standing = _standing(settings, metrics, reactor)
     store = StoreFigures(metrics).timed(standing.store, reactor.seconds)
@@ -185,7 +187,7 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
     resource = EngineResource(registry, websockets, origins, foreign=standing.foreign, door=guard)
     callers = Callers(keys, guard)
     listeners, sites = ports(
-        settings, options, resource, apis, callers, reactor, clients_reactor or reactor
+        settings, options, resource, apis, callers, guard, reactor, clients_reactor or reactor
     )
     show_node(metrics, settings.node_id, lambda: health.healthcheck().body)
     show_connections(

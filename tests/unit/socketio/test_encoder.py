@@ -16,6 +16,7 @@ from reward_push.socketio.packet import (
     PacketType,
     is_event_name,
 )
+from reward_push.strict_json import Written
 
 from ...vectors.socketio import ACK, CONNECT, DISCONNECT, ERROR, EVENT, VECTORS, Vector
 
@@ -38,6 +39,12 @@ def test_tuples_are_arrays() -> None:
         '51-["a",[1,{"_placeholder":true,"num":0}]]',
         b"x",
     )
+
+
+def test_what_is_written_already_goes_out_as_it_is() -> None:
+    """Beside values that are not."""
+    args = ["code", Written('{"a": 1}'), {"b": "ä"}]
+    assert encode(Packet(EVENT, "/", args)) == ('2["code",{"a": 1},{"b":"\\u00e4"}]',)
 
 
 def test_lone_surrogates_are_escaped() -> None:

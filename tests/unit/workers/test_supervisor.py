@@ -154,7 +154,7 @@ def test_a_stop_is_passed_on_and_waited_for(supervised: Supervised) -> None:
     supervised.processes[0].end(status=0)
     assert stopped == []
     supervised.supervisor.hurry()
-    assert [each.signals for each in supervised.processes] == [["TERM"], ["TERM", "TERM"]]
+    assert [each.signals for each in supervised.processes] == [["TERM"], ["TERM", "INT"]]
     supervised.processes[1].end(by=15)
     assert len(stopped) == 1
     assert supervised.reactor.getDelayedCalls() == []
