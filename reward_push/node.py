@@ -37,6 +37,7 @@ from .mover import Mover
 from .ops.health import Health
 from .ops.lag import LoopLag
 from .ops.metrics import Metrics
+from .ops.open_files import allow_open_files
 from .ports import ports
 from .presence import HerePresence
 from .replay import Replay
@@ -76,6 +77,7 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
     # Twisted's reactor goes by the wall clock, which may be set: every timer would stall or fire at once.
     # What is due is the schedule's business, and goes by the wall clock there.
     reactor.seconds = time.monotonic
+    allow_open_files(settings.guard.connections)
     metrics = Metrics()
     standing = _standing(settings, metrics, reactor)
     store = StoreFigures(metrics).timed(standing.store, reactor.seconds)
@@ -185,7 +187,7 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
     resource = EngineResource(registry, websockets, origins, foreign=standing.foreign, door=guard)
     callers = Callers(keys, guard)
     listeners, sites = ports(
-        settings, options, resource, apis, callers, reactor, clients_reactor or reactor
+        settings, options, resource, apis, callers, guard, reactor, clients_reactor or reactor
     )
     show_node(metrics, settings.node_id, lambda: health.healthcheck().body)
     show_connections(
@@ -197,7 +199,7 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
     upkeep.every(TIDY_S, guard.tidy)
     upkeep.every(FLUSH_S, lambda: keys.usage.flush(audience.keys_in_use()), at_stop=True)
     node = Node(
-        *(standing, scheduler, waiting, receipts, registry, resource, health, wheel, upkeep),
+        *(standing, scheduler, waiting, receipts, registry, health, wheel, upkeep),
         reactor,
     )
     on_second_stop(reactor, node.hurry)
@@ -247,7 +249,6 @@ class Node(MultiService):
         waiting: Waiting,
         receipts: ReceiptBuffer,
         registry: Registry,
-        resource: EngineResource,
         health: Health,
         wheel: Wheel,
         upkeep: Upkeep,
@@ -259,7 +260,7 @@ class Node(MultiService):
         self._waiting = waiting
         self._receipts = receipts
         self._mover = Mover(lambda: (*registry, *standing.guests()), clock)
-        self._resource = resource
+        self._registry = registry
         self._health = health
         self._wheel = wheel
         self._upkeep = upkeep
@@ -294,7 +295,7 @@ class Node(MultiService):
 
     async def _stop(self) -> None:
         self._health.draining()
-        self._resource.draining = True
+        self._registry.draining = True
         kept = self._upkeep.stop()  # Begins while it is known which keys are in use.
         if self._standing.drain_s:
             await self._mover.move(self._standing.drain_s)

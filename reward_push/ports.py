@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import attrs
 from twisted.application.service import IService
 
+from .access.interfaces import IDoor
 from .api.auth import Callers
 from .api.resource import Apis
 from .bodies import ApiBodies
@@ -33,6 +34,7 @@ def ports(
     engine: EngineResource,
     apis: Apis,
     callers: Callers,
+    door: IDoor,
     reactor: Any,
     clients_reactor: Any,
 ) -> Ports:
@@ -44,7 +46,7 @@ def ports(
     http = settings.http
     outside = http if apis.internal is None else _outside(http)
     root = Root({settings.path: engine}, apis.clients, ApiBodies(outside, callers))
-    sites = [build_site(root, options, root, reactor)]
+    sites = [build_site(root, options, root, reactor, door)]
     services = [listening(each, sites[0], clients_reactor) for each in settings.listen]
     if apis.internal is not None:
         root = Root({}, apis.internal, ApiBodies(http, callers))

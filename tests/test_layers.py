@@ -55,7 +55,7 @@ LAYERS: dict[str, set[str]] = {
     "mover": {"engineio"},
     "census": {"engineio"},
     "figures": {"*"},
-    "ports": {"bodies", "api", "settings", "transports"},
+    "ports": {"bodies", "access", "api", "settings", "transports"},
     "signals": set(),
     "upkeep": set(),
     "standing": {"*"},

@@ -73,6 +73,11 @@ class Proxies:
                     return name_of(claimed)
         return name_of(address) if address else NO_ADDRESS
 
+    def direct(self, peer: str | None) -> str | None:
+        """Return the name of a peer that speaks for itself; ``None``: it is a proxy, or on this machine."""
+        address = _LOCAL if peer is None else parse(peer)
+        return name_of(address) if address and not self._trusts(address) else None
+
     def is_proxy(self, client: str) -> bool:
         """Return whether what :meth:`client` returned is a trusted proxy: one that names no client."""
         return self._trusts(_LOCAL if client == NO_ADDRESS else parse(client.removesuffix("/64")))

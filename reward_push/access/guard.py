@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 from zope.interface import implementer
@@ -29,6 +30,11 @@ RETRY_FULL_S = 5.0
 
 GIVES_WAY_AFTER_S = 5.0
 """How long a half-open session is left in peace. A client joins within two round trips."""
+
+
+SOCKETS_PER_CONNECTION = 8
+"""Sockets that speak HTTP, for each connection that an address may have: a poll, a POST, and what browsers
+keep open."""
 
 
 @implementer(IDoor)
@@ -64,6 +70,7 @@ class Guard:
         self._calls = None if api_rate is None else Buckets(api_rate)
         self._by_address = Tally(limits.connections_per_address)
         self._by_key = Tally(limits.connections_per_key)
+        self._sockets = Tally(limits.connections_per_address * SOCKETS_PER_CONNECTION)
         self._half_open: OrderedDict[Any, float] = OrderedDict()
         self._half_open_of: dict[str, dict[Any, None]] = {}
         self._ban_notice = Seldom(now)
@@ -95,6 +102,25 @@ class Guard:
     def banned(self) -> int:
         """Addresses that are banned now; one whose time is up may be counted for a while."""
         return 0 if self._bans is None else len(self._bans)
+
+    # Before the door.
+
+    def arrive(self, peer: IAddress | None) -> bool:
+        """See :class:`.interfaces.IDoor`. Who comes through a proxy is the proxy's business."""
+        name = self._proxies.direct(getattr(peer, "host", None))
+        if name is None:
+            return True
+        if name in self._sockets.full:
+            self.turned_away[Reason.ADDRESS_SOCKETS] += 1
+            return False
+        self._sockets.add(name)
+        return True
+
+    def depart(self, peer: IAddress | None) -> None:
+        """See :class:`.interfaces.IDoor`."""
+        name = self._proxies.direct(getattr(peer, "host", None))
+        if name is not None:
+            self._sockets.remove(name)
 
     # At the door.
 

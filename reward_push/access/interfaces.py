@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress
 from twisted.web.iweb import IRequest
 from zope.interface import Interface
 
@@ -143,6 +144,8 @@ class Reason(StrEnum):
     """The key has all the connections it may."""
     NODE_FULL = "node_full"
     """The node has all the connections it may."""
+    ADDRESS_SOCKETS = "address_sockets"
+    """The address has far more sockets open than its connections need; closed without a word."""
     API_RATE = "api_rate"
     """The key calls the API too often."""
 
@@ -157,6 +160,15 @@ class TurnedAway:
 
 class IDoor(Interface):
     """Decides who may open a session, before anything is allocated for it."""
+
+    def arrive(peer: IAddress | None) -> bool:
+        """Somebody has connected; return whether to talk to them. If so, :meth:`depart` follows.
+
+        ``None``: a proxy, which has yet to say for whom.
+        """
+
+    def depart(peer: IAddress | None) -> None:
+        """Who had arrived is gone, or is counted as a session from now on."""
 
     def client_of(request: IRequest) -> str:
         """Return the name that limits count a request's client by: its address, whatever is in between.

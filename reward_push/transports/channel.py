@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IProtocol, ITransport
+from twisted.internet.interfaces import IAddress, IProtocol, ITransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -44,6 +44,8 @@ class EdgeChannel(HTTPChannel):
     _successor: IProtocol | None = None
     _upload: IUpload | None = None
     _is_large = False
+    arrived_from: IAddress | None = None
+    """Who has connected."""
     _deadline: Deadline
 
     # What is received
@@ -180,10 +182,9 @@ class EdgeChannel(HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The client is gone: tell the requests."""
-        self._phase = Phase.GONE
-        self._deadline.end()
+        if self._phase is not Phase.GONE:
+            self._depart()
         self._stop_receiving()
-        self._large_is_over()
         super().connectionLost(reason)
 
     def refuse_body(self) -> None:
@@ -236,14 +237,19 @@ class EdgeChannel(HTTPChannel):
 
     def _leave(self) -> Any:
         """Let go of the transport and of everything that was for it."""
-        self._phase = Phase.GONE
-        self._deadline.end()
+        self._depart()
         self._stop_receiving()
-        self._large_is_over()
         self.requests.clear()
         transport, self.transport = self.transport, None
         transport.unregisterProducer()
         return transport
+
+    def _depart(self) -> None:
+        """Nothing more comes in here."""
+        self._phase = Phase.GONE
+        self._deadline.end()
+        self._large_is_over()
+        self.site.door.depart(self.arrived_from)
 
     def _stop_receiving(self) -> None:
         """The body being received, if there is one, will not be complete."""

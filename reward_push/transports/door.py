@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from twisted.internet.interfaces import IAddress
 from twisted.web.iweb import IRequest
 from zope.interface import implementer
 
@@ -16,6 +17,13 @@ class OpenDoor:
 
     def __init__(self) -> None:
         self._proxies = Proxies(())
+
+    def arrive(self, peer: IAddress | None) -> bool:
+        """See :class:`..access.interfaces.IDoor`."""
+        return True
+
+    def depart(self, peer: IAddress | None) -> None:
+        """See :class:`..access.interfaces.IDoor`."""
 
     def client_of(self, request: IRequest) -> str:
         """See :class:`..access.interfaces.IDoor`."""

@@ -162,6 +162,9 @@ class ProxiedFactory(WrappingFactory):
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
     ) -> ProxiedConnection | None:
-        """Wrap what the wrapped factory makes, if it makes anything."""
-        inner: IProtocol | None = self.wrappedFactory.buildProtocol(addr)
+        """Wrap what the wrapped factory makes, if it makes anything.
+
+        It is not told who has connected: that is the proxy, whose clients' addresses are yet to come.
+        """
+        inner: IProtocol | None = self.wrappedFactory.buildProtocol(None)
         return None if inner is None else ProxiedConnection(self, inner)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import itertools
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -152,6 +152,24 @@ def test_nobody_believes_a_client_that_is_no_proxy(tmp_path: Path) -> None:
         for number in range(3):
             Client(node.port, headers=at(f"203.0.113.{number}"))
         assert knock(node, at("203.0.113.9")).status == 429
+
+
+# Sockets
+
+
+def test_a_client_that_opens_socket_after_socket(tmp_path: Path) -> None:
+    """Those over the limit are closed without a word; when others are over there is room again."""
+    options = ("--trusted-proxies=10.0.0.0/8", "--max-connections-per-ip=2")
+    with running(tmp_path, *options, "--header-timeout=1.5") as node:
+        idle = [Connection(node.port) for _ in range(15)]
+        # One is the test's own, kept open by the backend that asks whether the node is up.
+        late = Connection(node.port)
+        with suppress(ConnectionError):
+            late.send(request_bytes("GET", "/healthcheck"))
+        assert late.rest() == b""
+        for connection in idle:
+            assert connection.rest() == b""
+        assert request(node.port, "GET", "/healthcheck").status == 200
 
 
 # Connections

@@ -4,11 +4,17 @@ from typing import Any
 
 import attrs
 import pytest
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.logger import LogEvent, globalLogPublisher
 from zope.interface.verify import verifyObject
 
 from reward_push.access.addresses import Proxies
-from reward_push.access.guard import GIVES_WAY_AFTER_S, RETRY_FULL_S, Guard
+from reward_push.access.guard import (
+    GIVES_WAY_AFTER_S,
+    RETRY_FULL_S,
+    SOCKETS_PER_CONNECTION,
+    Guard,
+)
 from reward_push.access.interfaces import ANY_STREAMER, IDoor, Key, KeyKind, Reason
 from reward_push.access.limits import GuardLimits
 from reward_push.engineio.opening import Opening
@@ -124,6 +130,54 @@ def test_what_handshakes_have_left_behind_is_forgotten() -> None:
     door.now += 100
     door.guard.tidy()
     assert door.guard.banned == 0
+
+
+# Sockets
+
+
+def peers(*hosts: str) -> list[IPv4Address | IPv6Address]:
+    kinds = [IPv6Address if ":" in host else IPv4Address for host in hosts]
+    return [kind("TCP", host, 1) for kind, host in zip(kinds, hosts, strict=True)]
+
+
+def test_an_address_has_only_so_many_sockets() -> None:
+    door = Door(connections_per_address=2)
+    most = 2 * SOCKETS_PER_CONNECTION
+    [peer, other] = peers(A, B)
+    for _ in range(most):
+        assert door.guard.arrive(peer)
+    assert not door.guard.arrive(peer)
+    assert door.guard.arrive(other)
+    door.guard.depart(peer)
+    assert door.guard.arrive(peer)
+    assert not door.guard.arrive(peer)
+    assert door.guard.turned_away[Reason.ADDRESS_SOCKETS] == 2
+
+
+def test_sockets_of_a_network_count_together() -> None:
+    door = Door(connections_per_address=1)
+    many = peers(*[f"2001:db8::{n}" for n in range(1, SOCKETS_PER_CONNECTION + 2)])
+    assert [door.guard.arrive(peer) for peer in many] == [True] * SOCKETS_PER_CONNECTION + [False]
+
+
+def test_sockets_of_proxies_are_theirs() -> None:
+    """Of those through the PROXY protocol and on UNIX sockets, too."""
+    door = Door(connections_per_address=1)
+    for peer in (*peers("127.0.0.1", "::1"), UNIXAddress(b"/run/x"), None):
+        for _ in range(100):
+            assert door.guard.arrive(peer)
+        for _ in range(100):
+            door.guard.depart(peer)
+    assert door.guard.turned_away[Reason.ADDRESS_SOCKETS] == 0
+
+
+def test_without_a_limit_of_connections_there_is_none_of_sockets() -> None:
+    door = Door()
+    [peer] = peers(A)
+    for _ in range(1000):
+        assert door.guard.arrive(peer)
+    for _ in range(1000):
+        door.guard.depart(peer)
 
 
 # Connections

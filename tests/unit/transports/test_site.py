@@ -2,21 +2,27 @@
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
 import pytest_twisted
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from reward_push.access.interfaces import IDoor
+from reward_push.transports.door import OpenDoor
 from reward_push.transports.interfaces import IBodyPolicy, IUpload
 from reward_push.transports.linger import LINGER_S
 from reward_push.transports.options import SiteOptions
@@ -25,6 +31,7 @@ from reward_push.transports.site import build_site
 from .fakes import FakePolicy, Leaf
 from .peers import connect, reactor
 
+PEER = IPv4Address("TCP", "192.0.2.1", 1)
 GET = b"GET /x?apiKey=secret HTTP/1.1\r\nHost: h\r\nUser-Agent: evil\r\n\r\n"
 
 
@@ -35,7 +42,9 @@ def echo(request: Any) -> bytes:
 class Connection:
     """A site and one connection to it in memory; the clock stands still until advanced."""
 
-    def __init__(self, answer: Any = echo, root: Any = None, **options: Any) -> None:
+    def __init__(
+        self, answer: Any = echo, root: Any = None, door: Any = None, **options: Any
+    ) -> None:
         self.clock = Clock()
         self.policy = FakePolicy()
         self.requests: list[Any] = []
@@ -49,9 +58,10 @@ class Connection:
             SiteOptions(**{"node_id": "n-1", **options}),
             self.policy,
             self.clock,
+            door,
         )
         self.site.doStart()
-        self.channel: Any = self.site.buildProtocol(None)
+        self.channel: Any = self.site.buildProtocol(PEER)
         self.transport = StringTransport(lenient=True)
         self.transport.protocol = self.channel
         self.channel.makeConnection(self.transport)
@@ -794,3 +804,53 @@ async def test_a_client_that_drops_a_held_request_is_noticed_at_once():
     assert failure.check(ConnectionDone, ConnectionLost)
     assert len(seen) == 1
     await serving.stop(peer)
+
+
+# Who has connected
+
+
+@implementer(IDoor)
+class CountingDoor(OpenDoor):
+    """Counts who is there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.there: Counter[Any] = Counter()
+        self.wants = True
+
+    def arrive(self, peer: Any) -> bool:
+        self.there[peer] += self.wants
+        return self.wants
+
+    def depart(self, peer: Any) -> None:
+        self.there[peer] -= 1
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda connection: connection.lose(),
+        lambda connection: connection.send(b"nonsense\r\n\r\n"),
+        lambda connection: connection.clock.advance(10) or connection.lose(),
+        lambda connection: (connection.send(b"nonsense\r\n\r\n"), connection.lose()),
+        lambda connection: connection.channel.hand_over(Protocol()),
+    ],
+    ids=["lost", "refused", "too slow", "refused and lost", "handed over"],
+)
+def test_each_connection_is_counted_until_it_is_over(end: Any) -> None:
+    door = CountingDoor()
+    connection = Connection(door=door)
+    assert door.there == {PEER: 1}
+    connection.send(GET)
+    assert door.there == {PEER: 1}
+    end(connection)
+    assert door.there[PEER] == 0
+
+
+def test_who_is_not_wanted_is_not_talked_to() -> None:
+    door = CountingDoor()
+    door.wants = False
+    site = Connection(door=OpenDoor()).site
+    site.door = door
+    assert site.buildProtocol(PEER) is None
+    assert verifyObject(IDoor, door)
