@@ -410,6 +410,8 @@ class Session:
     # The upgrade.
 
     def _open_candidate(self, transport: ITransport) -> None:
+        # A client needs one; each costs a handshake.
+        self._count()
         try:
             self._advance(Event.PROBE_OPENED)
         except IllegalEvent:
