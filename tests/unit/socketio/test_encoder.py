@@ -16,6 +16,7 @@ from reward_push.socketio.packet import (
     PacketType,
     is_event_name,
 )
+from reward_push.strict_json import Written
 
 from ...vectors.socketio import ACK, CONNECT, DISCONNECT, ERROR, EVENT, VECTORS, Vector
 
@@ -38,6 +39,17 @@ def test_tuples_are_arrays() -> None:
         '51-["a",[1,{"_placeholder":true,"num":0}]]',
         b"x",
     )
+
+
+def test_what_is_written_already_goes_out_as_it_is() -> None:
+    """As an argument; elsewhere it is the string that it is."""
+    written = Written('{"a": [1]}')
+    assert encode(Packet(EVENT, "/n", ["a", written, "b", [2]], 7)) == (
+        '2/n,7["a",{"a": [1]},"b",[2]]',
+    )
+    assert encode(Packet(EVENT, "/", ["a", {"b": written}])) == ('2["a",{"b":"{\\"a\\": [1]}"}]',)
+    with pytest.raises(EncodeError):
+        encode(Packet(EVENT, "/", ["a", written, float("nan")]))
 
 
 def test_lone_surrogates_are_escaped() -> None:
