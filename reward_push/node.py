@@ -199,7 +199,7 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
     upkeep.every(TIDY_S, guard.tidy)
     upkeep.every(FLUSH_S, lambda: keys.usage.flush(audience.keys_in_use()), at_stop=True)
     node = Node(
-        *(standing, scheduler, waiting, receipts, registry, resource, health, wheel, upkeep),
+        *(standing, scheduler, waiting, receipts, registry, health, wheel, upkeep),
         reactor,
     )
     on_second_stop(reactor, node.hurry)
@@ -249,7 +249,6 @@ class Node(MultiService):
         waiting: Waiting,
         receipts: ReceiptBuffer,
         registry: Registry,
-        resource: EngineResource,
         health: Health,
         wheel: Wheel,
         upkeep: Upkeep,
@@ -261,7 +260,7 @@ class Node(MultiService):
         self._waiting = waiting
         self._receipts = receipts
         self._mover = Mover(lambda: (*registry, *standing.guests()), clock)
-        self._resource = resource
+        self._registry = registry
         self._health = health
         self._wheel = wheel
         self._upkeep = upkeep
@@ -296,7 +295,7 @@ class Node(MultiService):
 
     async def _stop(self) -> None:
         self._health.draining()
-        self._resource.draining = True
+        self._registry.draining = True
         kept = self._upkeep.stop()  # Begins while it is known which keys are in use.
         if self._standing.drain_s:
             await self._mover.move(self._standing.drain_s)

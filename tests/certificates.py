@@ -13,6 +13,17 @@ from cryptography.x509.oid import NameOID
 
 _DAY = datetime.timedelta(days=1)
 _LOOPBACK = ("localhost", "127.0.0.1")
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @attrs.frozen
@@ -43,10 +54,13 @@ class Authority:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self._key = ec.generate_private_key(ec.SECP256R1())
         self.root = folder / f"{name.replace(' ', '-')}.pem"
-        constraint = x509.BasicConstraints(ca=True, path_length=0)
+        public = self._key.public_key()
+        self._is_mine = x509.AuthorityKeyIdentifier.from_issuer_public_key(public)
         signed = (
             _begin(self._name, self._name, self._key, -_DAY, _DAY)
-            .add_extension(constraint, critical=True)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_SIGNS_CERTIFICATES, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         self.root.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
@@ -60,6 +74,7 @@ class Authority:
         signed = (
             _begin(name, self._name, key, -_DAY, until)
             .add_extension(x509.SubjectAlternativeName(map(_name_of, hosts)), critical=False)
+            .add_extension(self._is_mine, critical=False)
             .sign(self._key, hashes.SHA256())
         )
         stem = f"{signed.serial_number:x}"

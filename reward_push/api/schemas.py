@@ -1,7 +1,6 @@
 """The JSON that goes in and out of the API, as JSON Schemas. Limits are those of the code that checks them."""
 
 from collections.abc import Collection
-from typing import Any
 
 from ..access.interfaces import ANY_STREAMER, MAX_GROUPS, KeyKind, Right
 from ..ops.health import STATUS_WORDS
@@ -21,6 +20,7 @@ from ..rewards.parsing import (
 )
 from .limits import MAX_BATCH, MAX_NAME_CHARS
 from .operation import Schema, ref
+from .shapes import array, closed, count, or_null, page_of, shape
 
 
 def schemas(namespaces: Collection[str]) -> dict[str, Schema]:
@@ -41,50 +41,20 @@ def schemas(namespaces: Collection[str]) -> dict[str, Schema]:
         "NewMessage": _new_message(namespace),
         "Message": _message(namespace),
         "MessageWithDevices": _MESSAGE_WITH_DEVICES,
-        "Messages": _list_of(ref("Message")),
-        "NewBatch": _object(
-            {"messages": _array({}, 1, MAX_BATCH, description="Each as NewMessage.")}, ["messages"]
+        "Messages": page_of(ref("Message")),
+        "NewBatch": closed(
+            {"messages": array({}, 1, MAX_BATCH, description="Each as NewMessage.")}, ["messages"]
         ),
-        "BatchResults": _open({"results": _array(_RESULT)}),
+        "BatchResults": shape({"results": array(_RESULT)}),
         "NewKey": {"oneOf": [_new_plugin_key(limited_to), _new_backend_key(limited_to)]},
         "Key": _key(),
         "CreatedKey": _key(key={"type": "string", "description": "Shown this once."}),
-        "Keys": _list_of(_key(last_used_at=_or_null(ref("Time")))),
+        "Keys": page_of(_key(last_used_at=or_null(ref("Time")))),
         "Streamer": _STREAMER,
-        "Closed": _open({"closed": _count("Connections that were closed.")}),
-        "Nodes": _list_of(ref("Health")),
+        "Closed": shape({"closed": count("Connections that were closed.")}),
+        "Nodes": page_of(ref("Health")),
         "Health": _HEALTH,
     }
-
-
-def _object(properties: dict[str, Schema], required: list[str], **more: Any) -> Schema:
-    """What comes in: nothing that is not named."""
-    shape = {"type": "object", "properties": properties, "required": required}
-    return {**shape, "additionalProperties": False, **more}
-
-
-def _open(properties: dict[str, Schema], optional: tuple[str, ...] = ()) -> Schema:
-    """What goes out: later versions may add to it."""
-    required = [name for name in properties if name not in optional]
-    return {"type": "object", "properties": properties, "required": required}
-
-
-def _array(items: Schema, least: int = 0, most: int | None = None, **more: Any) -> Schema:
-    bounds = {"minItems": least} if most is None else {"minItems": least, "maxItems": most}
-    return {"type": "array", "items": items, **bounds, **more}
-
-
-def _or_null(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def _count(description: str) -> Schema:
-    return {"type": "integer", "minimum": 0, "description": description}
-
-
-def _list_of(items: Schema) -> Schema:
-    cursor = {"type": ["string", "null"], "description": "null: this was the last page."}
-    return _open({"items": _array(items), "next_cursor": cursor})
 
 
 NAME_SCHEMA: Schema = {"type": "string", "pattern": f"^{NAME.pattern}$"}
@@ -105,9 +75,9 @@ def _moment(least_ms: int, description: str) -> Schema:
     }
 
 
-_ERROR: Schema = _open(
+_ERROR: Schema = shape(
     {
-        "error": _open(
+        "error": shape(
             {
                 "code": {"type": "string", "enum": [str(code) for code in ErrorCode]},
                 "message": {"type": "string", "description": "A sentence for people."},
@@ -121,9 +91,9 @@ _ERROR: Schema = _open(
 _AUDIENCE: Schema = {
     "oneOf": [
         {"const": "all"},
-        _object({"streamer": ref("Name")}, ["streamer"]),
-        _object({"streamers": _array(ref("Name"), 1, MAX_STREAMERS)}, ["streamers"]),
-        _object({"group": ref("Name")}, ["group"]),
+        closed({"streamer": ref("Name")}, ["streamer"]),
+        closed({"streamers": array(ref("Name"), 1, MAX_STREAMERS)}, ["streamers"]),
+        closed({"group": ref("Name")}, ["group"]),
     ]
 }
 
@@ -136,7 +106,7 @@ def _new_message(namespace: Schema) -> Schema:
         "not": {"enum": sorted(RESERVED_EVENTS)},
     }
     data = {"description": f"Any JSON of up to {MAX_DATA_BYTES} bytes, written without spaces."}
-    return _object(
+    return closed(
         {
             "id": {**ref("Name"), "description": "The idempotency key; absent: made up."},
             "namespace": namespace,
@@ -155,8 +125,8 @@ def _new_message(namespace: Schema) -> Schema:
 
 
 def _message(namespace: Schema) -> Schema:
-    numbers = {name: _count("Devices.") for name in ("sent", "delivered", "acked")}
-    return _open(
+    numbers = {name: count("Devices.") for name in ("sent", "delivered", "acked")}
+    return shape(
         {
             "id": ref("Name"),
             "namespace": namespace,
@@ -167,8 +137,8 @@ def _message(namespace: Schema) -> Schema:
             "state": {"type": "string", "enum": [str(state) for state in State]},
             "created_at": ref("Time"),
             "deliver_at": ref("Time"),
-            "expires_at": _or_null(ref("Time")),
-            "receipts": _open(numbers),
+            "expires_at": or_null(ref("Time")),
+            "receipts": shape(numbers),
             "ttl_ms": {"type": "integer", "minimum": 1},
             "replace": ref("Name"),
         },
@@ -179,10 +149,10 @@ def _message(namespace: Schema) -> Schema:
 _MESSAGE_WITH_DEVICES: Schema = {
     "allOf": [
         ref("Message"),
-        _open(
+        shape(
             {
-                "devices": _array(
-                    _open(
+                "devices": array(
+                    shape(
                         {
                             "streamer": {"type": "string"},
                             "key_id": {"type": "string"},
@@ -199,8 +169,8 @@ _MESSAGE_WITH_DEVICES: Schema = {
 
 _RESULT: Schema = {
     "oneOf": [
-        _open({"status": {"enum": [200, 201]}, "message": ref("Message")}),
-        _open(
+        shape({"status": {"enum": [200, 201]}, "message": ref("Message")}),
+        shape(
             {
                 "status": {"type": "integer", "minimum": 400, "maximum": 599},
                 "error": {"$ref": "#/components/schemas/Error/properties/error"},
@@ -221,11 +191,11 @@ _EXPIRES_AT = _moment(0, "In the future; absent: it has no end.")
 
 def _new_plugin_key(limited_to: Schema) -> Schema:
     streamer = {"oneOf": [ref("Name"), {"const": ANY_STREAMER, "description": "A gateway key."}]}
-    return _object(
+    return closed(
         {
             "kind": {"const": str(KeyKind.PLUGIN)},
             "streamer": streamer,
-            "groups": _array(ref("Name"), 0, MAX_GROUPS),
+            "groups": array(ref("Name"), 0, MAX_GROUPS),
             "namespaces": limited_to,
             "name": _LABEL,
             "expires_at": _EXPIRES_AT,
@@ -236,10 +206,10 @@ def _new_plugin_key(limited_to: Schema) -> Schema:
 
 def _new_backend_key(limited_to: Schema) -> Schema:
     right = {"type": "string", "enum": [str(right) for right in Right]}
-    return _object(
+    return closed(
         {
             "kind": {"const": str(KeyKind.BACKEND)},
-            "rights": _array(right, 1, len(Right)),
+            "rights": array(right, 1, len(Right)),
             "namespaces": limited_to,
             "name": _LABEL,
             "expires_at": _EXPIRES_AT,
@@ -250,14 +220,14 @@ def _new_backend_key(limited_to: Schema) -> Schema:
 
 def _key(**more: Schema) -> Schema:
     optional = ("streamer", "groups", "rights", "namespaces", "name", "expires_at")
-    return _open(
+    return shape(
         {
             "key_id": {"type": "string"},
             "kind": {"enum": [str(kind) for kind in KeyKind]},
             "streamer": {"type": "string"},
-            "groups": _array({"type": "string"}),
-            "rights": _array({"enum": [str(right) for right in Right]}),
-            "namespaces": _array({"type": "string"}),
+            "groups": array({"type": "string"}),
+            "rights": array({"enum": [str(right) for right in Right]}),
+            "namespaces": array({"type": "string"}),
             "name": {"type": "string"},
             "created_at": ref("Time"),
             "expires_at": ref("Time"),
@@ -267,12 +237,12 @@ def _key(**more: Schema) -> Schema:
     )
 
 
-_STREAMER: Schema = _open(
+_STREAMER: Schema = shape(
     {
         "streamer": ref("Name"),
         "online": {"type": "boolean"},
-        "sockets": _array(
-            _open(
+        "sockets": array(
+            shape(
                 {
                     "socket_id": {"type": "string"},
                     "namespace": {"type": "string"},
@@ -285,21 +255,21 @@ _STREAMER: Schema = _open(
                 }
             )
         ),
-        "silent_nodes": _array(
+        "silent_nodes": array(
             {"type": "string"}, description="Nodes that did not answer in time: they may have more."
         ),
     },
     optional=("silent_nodes",),
 )
 
-_HEALTH: Schema = _open(
+_HEALTH: Schema = shape(
     {
         "status": {"type": "string", "enum": list(STATUS_WORDS)},
         "node": {"type": "string"},
-        "reasons": _array({"type": "string"}, description="Why it is degraded."),
+        "reasons": array({"type": "string"}, description="Why it is degraded."),
         "version": {"type": "string"},
         "uptime_s": {"type": "number"},
-        "connections": _count("Clients connected."),
+        "connections": count("Clients connected."),
     },
     optional=("reasons", "version", "uptime_s", "connections"),
 )

@@ -62,7 +62,7 @@ class _Lifeline:
     def fileno(self) -> int:
         return TASK
 
-    def doRead(self) -> Exception | None:
+    def doRead(self) -> Any:
         """Nothing is sent after the task."""
         return None if os.read(TASK, 1024) else ConnectionDone()
 

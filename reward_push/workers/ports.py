@@ -58,8 +58,8 @@ class SharedPorts:
 class Reservation:
     """Ports taken for processes to come. It holds sockets that do not listen: they get no connections.
 
-    So a port that cannot be had is known before the first process starts, ``tcp:0`` is the same port for
-    all of them, and while one of them is started anew nobody else can take it.
+    So a port that cannot be had is known before the first process starts, and ``tcp:0`` is the same port
+    for all of them.
     """
 
     def __init__(self, descriptions: Iterable[str], reactor: Any) -> None:
@@ -102,7 +102,7 @@ class Reservation:
     ) -> "_Reserved":
         """See ``IReactorTCP``. Nothing listens yet."""
         if port:
-            # Shared sockets would share with strangers, too: with another set of workers, say.
+            # Who listens there may share it, as the workers of another parent do, but not with these.
             bind(interface, port, shared=False).close()
         bound = bind(interface, port, shared=True)
         self._sockets.append(bound)

@@ -64,7 +64,8 @@ class Supervisor(Service):
     def hurry(self) -> None:
         """A second signal to stop: pass it on."""
         for worker in self._workers:
-            worker.signal("TERM")
+            # Another one than the first: of two alike that come together only one arrives.
+            worker.signal("INT")
 
     def _cut(self) -> None:
         self._kill = None

@@ -15,7 +15,8 @@ from tests.running_node import RunningNode
 from tests.running_redis import free_port
 from tests.scrape import scrape
 
-PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "metrics.md"
 ROW = re.compile(r"^\| `(reward_push_\w+)` \| (\w+) \| ([^|]*) \| (.*) \|$", re.MULTILINE)
 
 
@@ -105,10 +106,10 @@ def test_the_page_tells_of_every_metric_that_a_node_shows(node: RunningNode) -> 
     assert [name for name in shown if name not in text] == []
 
 
-def test_alerts_are_about_metrics_that_there_are() -> None:
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_pages_speak_of_metrics_and_labels_that_there_are(page: Path) -> None:
     known = {each.full_name: each for each in CATALOGUE}
-    alerts = PAGE.read_text().partition("## Alerts")[2]
-    for name, labels in re.findall(r"(reward_push_\w+)(?:\{(.*?)\})?", alerts):
+    for name, labels in re.findall(r"\b(reward_push_[a-z_]+)(?:\{(.*?)\})?", page.read_text()):
         metric = known[name.removesuffix("_bucket") if name.endswith("_bucket") else name]
         assert set(re.findall(r"(\w+)=", labels)) <= set(metric.labels)
 

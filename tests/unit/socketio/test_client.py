@@ -364,8 +364,11 @@ def test_a_hook_that_cannot_tell_has_the_client_come_back() -> None:
 
     world.server.namespace("/a").admit = admit
     peer = world.peer()
+    client = peer.client
+    assert not client.ended
     peer.say("0/a,")
     assert peer.transport.ended == ["fail"]
+    assert client.ended
     assert peer.heard() == []
 
 
