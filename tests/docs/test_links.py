@@ -58,7 +58,9 @@ def test_decisions_are_numbered_and_listed() -> None:
 
 def test_the_readme_leads_to_every_page() -> None:
     """Of ``docs/``."""
-    linked = {target.partition("#")[0] for target in markdown.links((ROOT / "README.md").read_text())}
+    linked = {
+        target.partition("#")[0] for target in markdown.links((ROOT / "README.md").read_text())
+    }
     pages = {_name(path) for path in (ROOT / "docs").glob("*.md")}
     assert pages <= linked
 
