@@ -47,7 +47,7 @@ def test_decisions_are_numbered_and_listed() -> None:
     """Without a gap, and each in the list under its own name."""
     folder = ROOT / "docs" / "decisions"
     files = sorted(path for path in folder.glob("*.md") if path.name != "README.md")
-    listed = re.findall(r"^(\d+)\. \[(.*)\]\((.*)\)$", (folder / "README.md").read_text(), re.M)
+    listed = re.findall(r"^(\d+)\. \[(.*)\]\((.*)\)$", (folder / "README.md").read_text(), re.MULTILINE)
     expected = []
     for number, path in enumerate(files, 1):
         assert path.name.startswith(f"{number:04}-")
@@ -58,7 +58,9 @@ def test_decisions_are_numbered_and_listed() -> None:
 
 def test_the_readme_leads_to_every_page() -> None:
     """Of ``docs/``."""
-    linked = {target.partition("#")[0] for target in markdown.links((ROOT / "README.md").read_text())}
+    linked = {
+        target.partition("#")[0] for target in markdown.links((ROOT / "README.md").read_text())
+    }
     pages = {_name(path) for path in (ROOT / "docs").glob("*.md")}
     assert pages <= linked
 

@@ -10,7 +10,9 @@ from . import markdown
 from .markdown import ROOT
 
 TEXT = (ROOT / "docs" / "security.md").read_text()
-LIMITS = {cells[0].strip("`"): cells for cells in markdown.rows(TEXT, ("setting", "default", "limits"))}
+LIMITS = {
+    cells[0].strip("`"): cells for cells in markdown.rows(TEXT, ("setting", "default", "limits"))
+}
 SWITCHES = {cells[0].strip("`"): cells for cells in markdown.rows(TEXT, ("setting", "default", ""))}
 FIXED = list(markdown.rows(TEXT, ("limit", "is", "in the code")))
 NUMBERS = {"seconds", "bytes", "per second/burst", ""}
