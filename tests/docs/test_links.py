@@ -47,7 +47,9 @@ def test_decisions_are_numbered_and_listed() -> None:
     """Without a gap, and each in the list under its own name."""
     folder = ROOT / "docs" / "decisions"
     files = sorted(path for path in folder.glob("*.md") if path.name != "README.md")
-    listed = re.findall(r"^(\d+)\. \[(.*)\]\((.*)\)$", (folder / "README.md").read_text(), re.MULTILINE)
+    listed = re.findall(
+        r"^(\d+)\. \[(.*)\]\((.*)\)$", (folder / "README.md").read_text(), re.MULTILINE
+    )
     expected = []
     for number, path in enumerate(files, 1):
         assert path.name.startswith(f"{number:04}-")
