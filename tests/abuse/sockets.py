@@ -131,7 +131,7 @@ def _say_bye(port: int, source: str, sid: str) -> None:
 
 def wait_ends(connections: Sequence[socket.socket], patience_s: float) -> list[bytes]:
     """Read all at the same time until the node closes them; return what each was sent."""
-    received = {connection: b"" for connection in connections}
+    received = dict.fromkeys(connections, b"")
     deadline = time.monotonic() + patience_s
     with selectors.DefaultSelector() as selector:
         for connection in connections:
