@@ -73,7 +73,7 @@ def microseconds(work: Callable[[int], object], rounds: int = ROUNDS) -> float:
 def parts() -> None:
     """Measure the checks by themselves."""
     near = Proxies(["loopback", "10.0.0.0/8"])
-    guard = Guard(DEFAULTS, near, time.monotonic, send_away=lambda guest: None)
+    guard = Guard(DEFAULTS, near, time.monotonic, send_away=lambda _: None)
     direct, proxied = Request("198.51.100.1"), Request("10.0.0.7", "203.0.113.9")
     v6 = Request("10.0.0.7", "2001:db8::1")
     many = len(ADDRESSES)
