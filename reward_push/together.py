@@ -228,13 +228,17 @@ class Together:
 
     async def _enter(self) -> None:
         """Let other nodes know where this one is."""
-        listening = await self._listening
-        toward = [(each.host, each.port) for each in self._address.hosts]
-        self.directory.located(
-            await address_of(self._cluster.advertise, listening, toward, self._reactor)
-        )
         await self._entered
-        await self.directory.start()
+        try:
+            listening = await self._listening
+            toward = [(each.host, each.port) for each in self._address.hosts]
+            self.directory.located(
+                await address_of(self._cluster.advertise, listening, toward, self._reactor)
+            )
+            # Only who is in the directory has sessions that other nodes find.
+            await self.directory.start()
+        finally:
+            self._ready.callback(None)
 
     def leave(self) -> "Deferred[None]":
         """See :class:`.standing.IStanding`."""
@@ -279,10 +283,9 @@ class Together:
             self.directory.hurry()
             if epoch != before:
                 await self._restore()
-        if not self._ready.called:
+        if not self._entered.called:
             await self._first_keys()
             self._entered.callback(None)
-            self._ready.callback(None)
 
     async def _first_keys(self) -> None:
         """Make the first keys where there is none and none is configured. Of several nodes one does it."""
