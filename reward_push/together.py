@@ -28,6 +28,7 @@ from .cluster.emitted import JS_PATTERN, PYTHON_CHANNEL
 from .cluster.emitters import Emitters
 from .cluster.healing import Healer
 from .cluster.here import Here
+from .cluster.latecomers import Latecomers
 from .cluster.link import RedisLink
 from .cluster.listener import Listener, NodeSite
 from .cluster.member import Load, Member
@@ -185,6 +186,8 @@ class Together:
         show_redis(self._metrics, self.link, self.subscriber, self.clock, lambda: self._losses)
         show_others(self._metrics, self.backplane, self.directory, self.relay, self._reach)
         self.presence = ClusterPresence(parts.here, self.peers)
+        latecomers = Latecomers(self.peers, parts.delivery.tell_here)
+        parts.delivery.tell_elsewhere = latecomers.tell_elsewhere
         self._emitters = Emitters(parts.server, self._settings.namespaces)
         engine = EngineResource(parts.registry, parts.websockets, parts.origins, opens=False)
         site = NodeSite(engine, parts.site_options, self._verifier, self._reactor)

@@ -54,7 +54,7 @@ def judge(
     troubled = [(each.begin_ms, each.mended_ms + AFTER_MS) for each in windows]
     lost, excused = _lost(ledger, troubled, end_ms)
     late, on_the_way = _late(ledger, windows)
-    once, forgotten = _once(ledger, states)
+    once, forgotten, unheard = _once(ledger, states)
     repeats = sum(count - 1 for count in ledger.heard.values())
     return Verdict(
         lost=lost,
@@ -79,7 +79,8 @@ def judge(
             ),
             "for one only": sum(a.posting.once for a in ledger.accepted.values()),
             "not exactly one device, or another not told": len(once),
-            "heard for one only, but forgotten in a crash": forgotten,
+            "for one only, heard, but forgotten in a crash": forgotten,
+            "for one only, written to a connection that was dead": unheard,
             "connections": sum(len(each.spans) for each in ledger.presence.values()),
         },
     )
@@ -173,8 +174,8 @@ def _wrong_times(hearing: Hearing, accepted: Accepted) -> list[str]:
     return wrong
 
 
-def _once(ledger: Ledger, states: Mapping[str, Any]) -> tuple[list[str], int]:
-    wrong, forgotten = [], 0
+def _once(ledger: Ledger, states: Mapping[str, Any]) -> tuple[list[str], int, int]:
+    wrong, forgotten, unheard = [], 0, 0
     for accepted in ledger.accepted.values():
         posting = accepted.posting
         if not posting.once:
@@ -190,11 +191,13 @@ def _once(ledger: Ledger, states: Mapping[str, Any]) -> tuple[list[str], int]:
             if device in winners:
                 if told:
                     wrong.append(f"{posting.id}: {device} has it and was told {told}")
+            elif not told and device in rows and (posting.id, device) not in ledger.heard:
+                unheard += 1
             elif device in rows and "taken" not in told:
                 wrong.append(f"{posting.id}: {device} was not told that it is taken, but {told}")
             elif device not in rows and (posting.id, device) in ledger.heard and not told:
                 forgotten += 1
-    return wrong, forgotten
+    return wrong, forgotten, unheard
 
 
 def _other(ledger: Ledger) -> list[str]:
