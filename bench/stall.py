@@ -1,16 +1,20 @@
 """How long a node answers nobody while a backend's largest and worst bodies are read.
 
 Each body is sent while another connection asks ``/healthcheck`` without a break; shown is the longest time
-between two of its answers.
+between two of its answers. ``--turns`` shows instead how much CPU the longest turn of the node's event loop
+took, which does not depend on what else the machine does.
 """
 
 import http.client
 import json
+import os
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.running_node import ONE_ADDRESS, RunningNode, message
 
@@ -84,33 +88,94 @@ class Prober(threading.Thread):
             last = now
 
 
-def main() -> None:
+def whole() -> None:
     """Send all bodies to one node, one after the other."""
     with tempfile.TemporaryDirectory() as folder, RunningNode(Path(folder), *ONE_ADDRESS) as node:
-        for name, (path, make) in BODIES.items():
-            body = make()
-            assert len(body) <= 16 * MIB, name
+        for name in BODIES:
             prober = Prober(node.port)
             prober.start()
             begin = time.perf_counter()
-            connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=60)
-            headers = {"Authorization": f"ApiKey {node.backend_key}"}
-            connection.request("POST", path, body, headers)
-            response = connection.getresponse()
-            answer = response.read()
+            status, size = send(name, node.port, node.backend_key)
             took_s = time.perf_counter() - begin
             prober.over = True
             prober.join()
             show(
                 name,
                 {
-                    "bytes": len(body),
-                    "status": response.status,
-                    "answer (bytes)": len(answer),
+                    "status": status,
+                    "answer (bytes)": size,
                     "longest stall (ms)": prober.longest_s * 1000,
                     "answered after (ms)": took_s * 1000,
                 },
             )
+
+
+def send(name: str, port: int, key: str) -> tuple[int, int]:
+    """Send a body; return the status and the size of the answer."""
+    path, make = BODIES[name]
+    body = make()
+    assert len(body) <= 16 * MIB, name
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+    connection.request("POST", path, body, {"Authorization": f"ApiKey {key}"})
+    response = connection.getresponse()
+    return response.status, len(response.read())
+
+
+def turns() -> None:
+    """Run a node here, have another process send it all bodies, and measure the loop's turns."""
+    from twisted.internet import reactor as installed
+    from twisted.internet.defer import Deferred
+    from twisted.internet.utils import getProcessOutput
+
+    from reward_push.node import build_node
+    from reward_push.settings import load
+
+    reactor: Any = installed
+    key = "k" * 32
+    with tempfile.TemporaryDirectory() as folder:
+        port = RunningNode(Path(folder)).port
+        options = {"listen": f"tcp:{port}:interface=127.0.0.1", "backend_key": key}
+        node = build_node(load({**options, "store": f"{folder}/store.sqlite3"}, {}), reactor)
+        longest_s, last = 0.0, time.thread_time()
+
+        def turn() -> None:
+            nonlocal longest_s, last
+            now = time.thread_time()
+            longest_s, last = max(longest_s, now - last), now
+            reactor.callLater(0.001, turn)
+
+        async def run() -> None:
+            nonlocal longest_s
+            figures = {}
+            turn()
+            for name in BODIES:
+                longest_s = 0.0
+                arguments = ["-m", "bench.stall", "--send", name, str(port), key]
+                await getProcessOutput(sys.executable, arguments, os.environ)
+                figures[name] = longest_s * 1000
+            show("The longest turn (ms of CPU)", figures)
+            await node.stopService()
+            reactor.stop()
+
+        def failed(failure: Any) -> None:
+            print(failure)
+            reactor.stop()
+
+        node.privilegedStartService()  # type: ignore[attr-defined]
+        node.startService()
+        reactor.callWhenRunning(lambda: Deferred.fromCoroutine(run()).addErrback(failed))
+        reactor.run()
+
+
+def main() -> None:
+    """Do what is asked for."""
+    if "--send" in sys.argv:
+        name, port, key = sys.argv[2:]
+        send(name, int(port), key)
+    elif "--turns" in sys.argv:
+        turns()
+    else:
+        whole()
 
 
 if __name__ == "__main__":
