@@ -1,6 +1,8 @@
 """The keys of a node's first start, so that two commands are enough to see it work."""
 
+import os
 import sys
+from typing import TextIO
 
 import attrs
 
@@ -73,6 +75,16 @@ class FirstKeys:
             raise StartError(
                 f"the first keys cannot be shown ({error}): set backend_key"
             ) from error
+
+
+def goes_nowhere(stream: TextIO | None) -> bool:
+    """Return whether what is written to ``stream`` is seen by nobody: there is none, or it is ``/dev/null``."""
+    if stream is None:
+        return True
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), os.stat(os.devnull))
+    except (OSError, ValueError):
+        return True
 
 
 def base_url(description: str) -> str:

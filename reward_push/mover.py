@@ -17,6 +17,10 @@ STEP_S = 0.05
 class Guest(Protocol):
     """Who can be sent away: a session, or a client whose session is on another node."""
 
+    @property
+    def settling(self) -> bool:
+        """Whether an upgrade is under way: some stock clients would not notice that it was cut."""
+
     def when_idle(self, call: Callable[[], object]) -> None:
         """Call ``call`` once nothing waits for the client."""
 
@@ -66,7 +70,7 @@ class Mover:
             for guest in guests:
                 self._send_away(guest)
         else:
-            staying = [each for each in guests if each not in self._going]
+            staying = [each for each in guests if not (each in self._going or each.settling)]
             self._owed += len(staying) / (left_s / STEP_S)
             share = int(self._owed)
             self._owed -= share

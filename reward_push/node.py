@@ -10,6 +10,7 @@ from typing import Any
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IDelayedCall
 
 from .access.addresses import Proxies
 from .access.guard import GIVES_WAY_AFTER_S, Guard
@@ -60,6 +61,8 @@ from .transports.websocket import WebSocketAcceptor
 from .transports.wheel import Wheel, tick_for
 from .upkeep import Upkeep
 
+READY_WITHIN_S = 5.0
+"""How long a node is `starting` while its store cannot be reached; then it is `degraded`."""
 TIDY_S = 10.0
 """How often the door's tables give back what is over."""
 
@@ -199,7 +202,7 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
     upkeep.every(TIDY_S, guard.tidy)
     upkeep.every(FLUSH_S, lambda: keys.usage.flush(audience.keys_in_use()), at_stop=True)
     node = Node(
-        *(standing, scheduler, waiting, receipts, registry, resource, health, wheel, upkeep),
+        *(standing, scheduler, waiting, receipts, registry, health, wheel, upkeep),
         reactor,
     )
     on_second_stop(reactor, node.hurry)
@@ -249,7 +252,6 @@ class Node(MultiService):
         waiting: Waiting,
         receipts: ReceiptBuffer,
         registry: Registry,
-        resource: EngineResource,
         health: Health,
         wheel: Wheel,
         upkeep: Upkeep,
@@ -261,9 +263,11 @@ class Node(MultiService):
         self._waiting = waiting
         self._receipts = receipts
         self._mover = Mover(lambda: (*registry, *standing.guests()), clock)
-        self._resource = resource
+        self._registry = registry
         self._health = health
         self._wheel = wheel
+        self._clock = clock
+        self._patience: IDelayedCall
         self._upkeep = upkeep
 
     def privilegedStartService(self) -> None:
@@ -279,11 +283,15 @@ class Node(MultiService):
         self._standing.start()
         super().startService()
         self._upkeep.start()
+        # With its store away a node is of use to those who are connected: it does not wait for ever.
+        self._patience = self._clock.callLater(READY_WITHIN_S, self._health.started)
         self._standing.ready().addCallback(self._begin)
-        self._health.started()
 
     def _begin(self, _: None) -> None:
+        if self._patience.active():
+            self._patience.cancel()
         if self.running:
+            self._health.started()
             self._scheduler.start()
 
     def stopService(self) -> "Deferred[None]":
@@ -296,7 +304,9 @@ class Node(MultiService):
 
     async def _stop(self) -> None:
         self._health.draining()
-        self._resource.draining = True
+        if self._patience.active():
+            self._patience.cancel()
+        self._registry.draining = True
         kept = self._upkeep.stop()  # Begins while it is known which keys are in use.
         if self._standing.drain_s:
             await self._mover.move(self._standing.drain_s)

@@ -5,6 +5,7 @@ Imported only when it is needed: the Redis library installs a reactor.
 
 import contextlib
 import secrets
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from itertools import chain
@@ -27,6 +28,7 @@ from .cluster.emitted import JS_PATTERN, PYTHON_CHANNEL
 from .cluster.emitters import Emitters
 from .cluster.healing import Healer
 from .cluster.here import Here
+from .cluster.latecomers import Latecomers
 from .cluster.link import RedisLink
 from .cluster.listener import Listener, NodeSite
 from .cluster.member import Load, Member
@@ -38,7 +40,7 @@ from .cluster.signature import Sender, Signer, Verifier
 from .cluster.subscriber import Subscriber
 from .errors import StartError
 from .figures import show_others, show_redis
-from .first_keys import FirstKeys
+from .first_keys import FirstKeys, goes_nowhere
 from .mover import Guest, Mover
 from .ops.metrics import Metrics
 from .presence import ClusterPresence
@@ -184,6 +186,8 @@ class Together:
         show_redis(self._metrics, self.link, self.subscriber, self.clock, lambda: self._losses)
         show_others(self._metrics, self.backplane, self.directory, self.relay, self._reach)
         self.presence = ClusterPresence(parts.here, self.peers)
+        latecomers = Latecomers(self.peers, parts.delivery.tell_here)
+        parts.delivery.tell_elsewhere = latecomers.tell_elsewhere
         self._emitters = Emitters(parts.server, self._settings.namespaces)
         engine = EngineResource(parts.registry, parts.websockets, parts.origins, opens=False)
         site = NodeSite(engine, parts.site_options, self._verifier, self._reactor)
@@ -228,13 +232,17 @@ class Together:
 
     async def _enter(self) -> None:
         """Let other nodes know where this one is."""
-        listening = await self._listening
-        toward = [(each.host, each.port) for each in self._address.hosts]
-        self.directory.located(
-            await address_of(self._cluster.advertise, listening, toward, self._reactor)
-        )
         await self._entered
-        await self.directory.start()
+        try:
+            listening = await self._listening
+            toward = [(each.host, each.port) for each in self._address.hosts]
+            self.directory.located(
+                await address_of(self._cluster.advertise, listening, toward, self._reactor)
+            )
+            # Only who is in the directory has sessions that other nodes find.
+            await self.directory.start()
+        finally:
+            self._ready.callback(None)
 
     def leave(self) -> "Deferred[None]":
         """See :class:`.standing.IStanding`."""
@@ -279,14 +287,19 @@ class Together:
             self.directory.hurry()
             if epoch != before:
                 await self._restore()
-        if not self._ready.called:
+        if not self._entered.called:
             await self._first_keys()
             self._entered.callback(None)
-            self._ready.callback(None)
 
     async def _first_keys(self) -> None:
         """Make the first keys where there is none and none is configured. Of several nodes one does it."""
         if self._settings.backend_key is not None:
+            return
+        if goes_nowhere(sys.__stdout__):
+            # A daemon: keys that nobody sees would be lost for ever.
+            self._log.warn(
+                "if there is no key in Redis yet: set backend_key, or start one node with twistd -n"
+            )
             return
         first = FirstKeys.make(self.now_ms())
         if await self.store.add_first_keys(first.stored):

@@ -89,6 +89,7 @@ class RunningCluster(Service):
         redis_url: of a Redis, or Sentinels, of the caller's; then ``link`` of the nodes does nothing.
         environments: more variables of single nodes, by their number from 1.
         variables: of HAProxy's configuration.
+        direct: whether the nodes connect to Redis without ``link`` between: nothing fails, and nothing is slower.
     """
 
     def __init__(
@@ -101,10 +102,13 @@ class RunningCluster(Service):
         redis_url: str | None = None,
         environments: Mapping[int, Mapping[str, str]] | None = None,
         variables: Mapping[str, str] | None = None,
+        direct: bool = False,
     ) -> None:
         backend_key = secrets.token_urlsafe(32)
         self.balancing = balancing
         self.redis = RunningRedis(folder, *redis_options)
+        if direct:
+            redis_url = self.redis.url
         self.nodes = tuple(
             Member(
                 folder,

@@ -91,6 +91,12 @@ class RunningRedis:
                 raise AssertionError(f"Redis did not start ({status}):\n{self.log()}")
             time.sleep(0.01)  # another process: there is nothing to wait on but its port
 
+    @property
+    def pid(self) -> int:
+        """The running process."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """Stop it in order (SIGTERM)."""
         self._end(signal.SIGTERM)

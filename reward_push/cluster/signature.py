@@ -4,10 +4,11 @@ Every request carries ``X-Relay``: who sends it (node and instance), a number th
 requests, the cluster's time, and an HMAC-SHA256 of these, of the node it is meant for, of the method and
 target, and of the client's address (``X-Relay-Client``), with the shared secret. So the secret is never
 on the wire, and a request that was seen cannot be sent again: not to the same node, which takes each
-number once, nor to another, nor later.
+number once, nor to another, nor later. (A node that was started again under its name remembers no numbers:
+it takes those of the last seconds once more, and has none of the sessions that they are for.)
 
 It does not hide anything, and what follows the head is not signed: the network between the nodes must be
-one that strangers cannot listen to (docs/decisions).
+one that strangers cannot listen to (decision 17).
 """
 
 import hashlib

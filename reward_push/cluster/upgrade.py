@@ -19,6 +19,9 @@ from .reach import Reach
 from .signature import REFUSED_HEADER
 from .splice import Splice
 
+SETTLED_S = 1.0
+"""After so long the client has surely upgraded, or given it up."""
+
 
 class UpgradePassage:
     """The upgrade of one client, and then its connection."""
@@ -45,6 +48,7 @@ class UpgradePassage:
         self._ended = ended
         self._asking: Deferred[Any] | None = None
         self._splice: Splice | None = None
+        self._joined_s = 0.0
 
     def begin(self, timeout_s: float) -> None:
         """Ask the other node. It has ``timeout_s`` for its answer."""
@@ -63,6 +67,11 @@ class UpgradePassage:
             self._splice.close()
         elif self._asking is not None:
             self._asking.cancel()
+
+    @property
+    def settling(self) -> bool:
+        """See :class:`..mover.Mover`: how far the upgrade has come is not known here."""
+        return self._splice is None or self._reach.clock.seconds() - self._joined_s < SETTLED_S
 
     def when_idle(self, call: Callable[[], object]) -> None:
         """See :class:`..mover.Mover`: what is on its way is not known here."""
@@ -127,6 +136,7 @@ class UpgradePassage:
 
     def _join(self, request: EdgeRequest, owner: "Owner", headers: Headers, rest: bytes) -> None:
         splice = self._splice = Splice(self._reach.clock, lambda: self._ended(self))
+        self._joined_s = self._reach.clock.seconds()
         set_answer_headers(request.responseHeaders, headers)
         lines = [b"HTTP/1.1 101 Switching Protocols", b"Connection: Upgrade"]
         for name, values in request.responseHeaders.getAllRawHeaders():

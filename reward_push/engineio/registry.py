@@ -47,6 +47,8 @@ class Registry:
         self.wheel = wheel
         self.counts = SessionCounts()
         self.open_handler = open_handler
+        self.draining = False
+        """Whether the node stops: no session is opened, and none changes its transport any more."""
         self._node_tag = node_tag
         self._forgotten = forgotten
         self._prover = Prover(wheel)

@@ -120,6 +120,11 @@ class Session:
         """Return the trackers of the units that wait for the client."""
         return self._outbox.trackers()
 
+    @property
+    def settling(self) -> bool:
+        """Whether an upgrade is under way."""
+        return self._candidate is not None
+
     def when_idle(self, call: Callable[[], object]) -> None:
         """Call ``call`` once nothing waits for the client, which may be at once; not after the end."""
         self._outbox.when_idle(call)
@@ -405,6 +410,8 @@ class Session:
     # The upgrade.
 
     def _open_candidate(self, transport: ITransport) -> None:
+        # A client needs one; each costs a handshake.
+        self._count()
         try:
             self._advance(Event.PROBE_OPENED)
         except IllegalEvent:

@@ -147,6 +147,8 @@ class Delivery:
         self._by_id: OrderedDict[str, LiveMessage] = OrderedDict()
         self._by_ack: dict[int, LiveMessage] = {}
         self._sockets: dict[int, dict[Any, None]] = {}
+        self.tell_elsewhere: Callable[[Sequence[Latecomer]], object] = lambda _late: None
+        """Told of those who are not connected to this node any more."""
         self._told_early: OrderedDict[str, set[int]] = OrderedDict()
         """Message → devices that were told of its end before the store knew that they had it."""
 
@@ -240,10 +242,17 @@ class Delivery:
 
     def tell_late(self, late: Sequence[Latecomer]) -> None:
         """Tell those whose receipts came to the store too late for :class:`.interfaces.TakenBack` to name them."""
+        elsewhere = [each for each in late if each.device not in self._sockets]
+        if elsewhere:
+            self.tell_elsewhere(elsewhere)
+        self.tell_here(
+            [each for each in late if each.device not in self._told_early.get(each.message_id, ())]
+        )
+
+    def tell_here(self, late: Sequence[Latecomer]) -> None:
+        """Tell those of them who are connected to this node."""
         for message_id, namespace, device, reason in late:
-            early = self._told_early.get(message_id)
-            if early is None or device not in early:
-                self._tell(TakenBack(message_id, namespace, (), reason, (device,)), (device,))
+            self._tell(TakenBack(message_id, namespace, (), reason, (device,)), (device,))
 
     def _not_asked(self, failure: Failure, message_id: str) -> None:
         self._log.warn(

@@ -137,6 +137,13 @@ def host_and_port(value: str) -> str:
     return value
 
 
+def node_endpoint(value: str) -> str:
+    """The description of a server endpoint that other nodes can connect to."""
+    if not value.startswith(("tcp:", "tcp6:")):
+        raise ValueError("must be tcp: or tcp6:, which other nodes can connect to")
+    return endpoint(value)
+
+
 def endpoint(value: str) -> str:
     """The description of a Twisted server endpoint."""
     # Imported here: ``twistd reward-push --help`` does not need it.

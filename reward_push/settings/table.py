@@ -69,7 +69,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("trusted_proxies", _PROXIES, "loopback", "addresses and networks that may set X-Forwarded-For, or loopback"),
     Setting("redis_url", kinds.text(rules.redis_url), None, "the Redis that nodes share: redis://, rediss:// (TLS) or redis+sentinel://", secret=True),
     Setting("redis_prefix", kinds.text(rules.redis_prefix), "rp:", "first part of every Redis key"),
-    Setting("cluster_listen", kinds.text(rules.endpoint), "tcp:0", "where other nodes connect"),
+    Setting("cluster_listen", kinds.text(rules.node_endpoint), "tcp:0", "where other nodes connect"),
     Setting("cluster_advertise", kinds.text(rules.host_and_port), None, "host or host:port that other nodes reach this one at", "found out"),
     Setting("cluster_secret", kinds.text(rules.key), None, "the secret that nodes share", "derived from redis_url's password, or kept in Redis", secret=True),
     Setting("store", _TEXT, "reward-push.sqlite3", "file of the embedded store, or :memory: for none; not used with redis_url"),

@@ -61,8 +61,6 @@ class EngineResource(Resource):
         self._door: IDoor = OpenDoor() if door is None else door
         self._foreign = foreign
         self._opens = opens
-        self.draining = False
-        """Whether handshakes are refused, 503: the node stops. Sessions go on as long as they may."""
         self.refused: Counter[str] = Counter()
         """Requests refused since the start, by reason."""
 
@@ -131,6 +129,13 @@ class EngineResource(Resource):
         session = self._find(query, request.requestHeaders)
         if isinstance(session, Refusal):
             return session
+        if self._registry.draining and (session is None or query.transport == "websocket"):
+            # Sessions go on as long as they may. But an upgrade would soon be cut, and where that happens
+            # between the server's "3probe" and the client's "5", socket.io-client polls no more.
+            self.refused[DRAINING] += 1
+            request.setResponseCode(503)
+            request.setHeader(b"Retry-After", b"1")
+            return b""
         if isinstance(session, _Foreign):
             done = session.foreign.relay(request, session.sid)
             return Refusal.SESSION_UNKNOWN if done is None else done
@@ -164,11 +169,6 @@ class EngineResource(Resource):
             return Refusal.BAD_REQUEST
         if request.method != b"GET":
             return Refusal.BAD_HANDSHAKE_METHOD
-        if self.draining:
-            self.refused[DRAINING] += 1
-            request.setResponseCode(503)
-            request.setHeader(b"Retry-After", b"1")
-            return b""
         over_websocket = query.transport == "websocket"
         if over_websocket and self._websockets.validate(request) is not None:
             return Refusal.BAD_REQUEST

@@ -1,7 +1,7 @@
 """Ports that several processes listen on at once.
 
 Each process has a listening socket of its own with ``SO_REUSEPORT``, and the kernel deals connections out
-among them (docs/decisions). Twisted's endpoints know no such option: they are given a reactor that makes
+among them (decision 18). Twisted's endpoints know no such option: they are given a reactor that makes
 the sockets itself. Only TCP ports can be shared so, plain, with TLS or with the PROXY protocol.
 """
 

@@ -35,7 +35,7 @@ def watch(siege: Siege, request: pytest.FixtureRequest) -> Iterator[Watch]:
     with siege.attack() as watch:
         yield watch
     siege.wait_files(spare=4)
-    print(  # noqa: T201 - for pytest -s
+    print(  # noqa: T201  (its report)
         f"\n{request.node.name}: RSS {watch.before_mib:.1f} MiB before, {watch.most_mib:.1f} at most,"
         f" {watch.after_mib:.1f} after"
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests import parts
+from tests.protocol import wire
 from tests.running_cluster import Balancing, RunningCluster
 from tests.running_haproxy import DEPLOYED, RunningHAProxy
 from tests.running_node import ONE_ADDRESS
@@ -174,6 +175,8 @@ def test_a_node_that_drains_is_taken_out_and_no_client_is_refused(tmp_path: Path
         key = cluster.plugin_key().key
         stopping, staying = cluster.nodes
         path = f"/websockets/?EIO=4&transport=polling&apiKey={key}"
+        # It stops at once when nobody has to be moved.
+        plugins = [wire.open_websocket(stopping.port, 4, f"&apiKey={key}") for _ in range(8)]
         stopping.terminate()
         stopping.wait_for("/healthcheck", lambda status, _: status == 503)
         answered: list[tuple[int, str | None]] = []
@@ -186,6 +189,8 @@ def test_a_node_that_drains_is_taken_out_and_no_client_is_refused(tmp_path: Path
             connection.close()
             time.sleep(0.02)  # a load that a test may make, for as long as the node takes
         stopping.wait_gone()
+        for each in plugins:
+            each.close()
         cluster.balancer.wait_for({"node1": "DOWN", "node2": "UP"})
     assert set(answered) == {(200, staying.node_id)}
     assert "503" in cluster.balancer.log()

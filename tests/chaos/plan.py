@@ -130,7 +130,7 @@ def _faults(nodes: int, duration_s: float, choose: random.Random) -> Iterator[Fa
     due = choose.sample(list(Kind), len(Kind))
     free_at_s = [0.0] * nodes
     at_s = FIRST_FAULT_S
-    while at_s < duration_s - LAST_FAULT_S:
+    while due or at_s < duration_s - LAST_FAULT_S:
         kind = due.pop() if due else choose.choices(*_weighted())[0]
         lasts_s = min(choose.uniform(*_LASTS_S[kind]), duration_s / 6)
         free = [node for node in range(nodes) if free_at_s[node] <= at_s]
@@ -143,7 +143,7 @@ def _faults(nodes: int, duration_s: float, choose: random.Random) -> Iterator[Fa
             node = choose.choice(free)
             free_at_s[node] = at_s + lasts_s + RECOVERY_S
         yield Fault(at_s, kind, node, lasts_s)
-        at_s += choose.uniform(0.5, 4.0)
+        at_s += choose.uniform(0.5, 2.5)
 
 
 def _weighted() -> tuple[Sequence[Kind], Sequence[int]]:

@@ -5,7 +5,7 @@ again with what it has on disk, and its link to single nodes is cut or stalled. 
 (:mod:`.verdict`); what is not, is counted. The table is printed.
 
 ``REWARD_PUSH_SEED`` draws another cast, other messages and other faults; ``REWARD_PUSH_CHAOS=long`` runs it
-at full length (``tox -e soak``).
+at full length, three times (``tox -e soak``).
 """
 
 import os
@@ -48,12 +48,13 @@ class Size:
     duration_s: float
 
 
-SIZE = Size(300, 5_000, 60.0) if LONG else Size(60, 1_200, 25.0)
+SIZE, RUNS = (Size(300, 5_000, 60.0), 3) if LONG else (Size(60, 1_200, 25.0), 1)
 
 
-def test_chaos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("seed", range(SEED, SEED + RUNS))
+def test_chaos(tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int) -> None:
     """See above."""
-    choose = random.Random(SEED)
+    choose = random.Random(seed)
     ledger = Ledger()
     cluster = RunningCluster(tmp_path, *OPTIONS, redis_options=DURABLE)
     with cluster, Crowd(cluster.url, ledger.reported) as crowd:
@@ -74,7 +75,7 @@ def test_chaos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         states = ask_all(cluster, list(ledger.accepted))
         verdict = judge(ledger, breaking.windows, states, now_ms())
         with capsys.disabled():
-            print(f"\nseed {SEED}: {SIZE}, 3 nodes, no stickiness\n{_listed(planned)}")  # noqa: T201
+            print(f"\nseed {seed}: {SIZE}, 3 nodes, no stickiness\n{_listed(planned)}")  # noqa: T201
             print(table(verdict.counts))  # noqa: T201 - it is the result
             print(*verdict.wrong[:SHOWN], sep="\n")  # noqa: T201
     assert verdict.wrong == []

@@ -35,6 +35,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "deployment" in metafunc.fixturenames:
         marked = metafunc.definition.get_closest_marker("everywhere")
         chosen = tuple(Deployment) if marked else (Deployment.ALONE,)
+        only = metafunc.config.getoption("deployment")
+        if only is not None:
+            chosen = tuple(each for each in chosen if each == only)
         metafunc.parametrize("deployment", chosen, indirect=True, scope="session", ids=str)
 
 

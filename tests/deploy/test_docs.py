@@ -58,15 +58,3 @@ def test_emitters_may_publish_where_nodes_listen_and_nothing_else(tmp_path: Path
             for words in (("PUBLISH", "rp:nodes", "x"), ("GET", "rp:epoch"), ("SET", "x", "1")):
                 with pytest.raises(ReplyError, match="NOPERM"):
                     emitting.call(*words)
-
-
-def test_its_links_lead_somewhere() -> None:
-    """Files, and headings of its own."""
-    headings = re.findall(r"^#+ (.*)$", TEXT, re.MULTILINE)
-    anchors = {re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings}
-    for target in re.findall(r"\]\(([^)]+)\)", TEXT):
-        name, _, anchor = target.partition("#")
-        if name:
-            assert (ROOT / "docs" / name).exists(), target
-        else:
-            assert anchor in anchors, target

@@ -324,7 +324,9 @@ class Book:
         if state is State.EXPIRED and fate.endless:
             if not any(message.deliver_at_ms < at_ms for at_ms in self.starts_ms[1:]):
                 self.fail(f"{fate.id} was not sent, though a node ran")
-        fate.over = state in ENDED
+        # Without an end it is done from its claim on, a moment before it is shown.
+        claimed = state is State.DONE and fate.endless and fate.shown_as is None
+        fate.over = state in ENDED and not claimed
 
     @staticmethod
     def _may_replace(newer: Fate, older: Fate) -> bool:

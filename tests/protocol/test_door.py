@@ -154,6 +154,21 @@ def test_nobody_believes_a_client_that_is_no_proxy(tmp_path: Path) -> None:
         assert knock(node, at("203.0.113.9")).status == 429
 
 
+def test_wrong_keys_with_large_bodies_count_before_the_bodies_have_come(tmp_path: Path) -> None:
+    """For who has connected, whatever the header says."""
+    options = ("--trusted-proxies=10.0.0.0/8", "--auth-failures-per-ip=0.1/3", "--ban=60")
+    with running(tmp_path, *options) as node:
+        length, key = ("Content-Length", "1000000"), ("Authorization", "ApiKey wrong")
+        for number in range(5):
+            connection = Connection(node.port)
+            headers = [*at(f"203.0.113.{number}"), key, length]
+            connection.send(request_bytes("POST", "/v1/messages", headers))
+            answer = connection.answer()
+            assert answer.status == (401 if number < 4 else 429)
+            assert answer.headers["connection"] == "close"
+        assert knock(node, at("203.0.113.9")).status == 429
+
+
 # Sockets
 
 

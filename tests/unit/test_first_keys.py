@@ -1,8 +1,11 @@
-"""The address that a first start tells its user to paste."""
+"""What a first start shows its user."""
+
+import os
+from pathlib import Path
 
 import pytest
 
-from reward_push.first_keys import base_url
+from reward_push.first_keys import base_url, goes_nowhere
 
 
 @pytest.mark.parametrize(
@@ -21,3 +24,12 @@ from reward_push.first_keys import base_url
 def test_the_url_of_an_endpoint(listen: str, url: str) -> None:
     """Reachable from this machine, as well as the string tells."""
     assert base_url(listen) == url
+
+
+def test_what_nobody_sees(tmp_path: Path) -> None:
+    """A daemon's standard output."""
+    with (tmp_path / "seen").open("w") as seen, open(os.devnull, "w") as unseen:
+        assert not goes_nowhere(seen)
+        assert goes_nowhere(unseen)
+    assert goes_nowhere(seen)
+    assert goes_nowhere(None)

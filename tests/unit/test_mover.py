@@ -4,8 +4,11 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
+from reward_push.engineio.packet import Packet, PacketType
+from reward_push.engineio.revision import V4
 from reward_push.mover import STEP_S, Mover
 
+from .fakes import FakeTransport
 from .socketio.world import World
 
 
@@ -94,3 +97,36 @@ def test_asked_again_the_shorter_time_counts() -> None:
     second = node.move(0)
     assert (node.gone, first, second) == (50, [None], [None])
     assert node.clock.getDelayedCalls() == []
+
+
+def test_who_is_changing_its_transport_goes_last() -> None:
+    """Cut between the two, a stock client would not notice for a while."""
+    node = Node(3)
+    polling, candidate = upgrading(node)
+    moved = node.move(1)
+    node.advance(0.9)
+    assert (node.gone, polling.ended, candidate.ended) == (3, [], [])
+    node.advance(0.2)
+    assert (polling.ended, candidate.ended, moved) == (["fail"], ["close"], [None])
+
+
+def test_who_has_changed_its_transport_goes_as_everybody_else() -> None:
+    node = Node(0)
+    _, candidate = upgrading(node)
+    [session] = node.world.registry
+    session.received(candidate, Packet(PacketType.PING, "probe"))
+    node.move(10)
+    node.advance(5)
+    session.received(candidate, Packet(PacketType.UPGRADE))
+    node.advance(4.9)
+    assert candidate.ended == ["fail"]
+
+
+def upgrading(node: Node) -> tuple[FakeTransport, FakeTransport]:
+    """A client that polls and has opened a WebSocket, too."""
+    session = node.world.registry.open(V4)
+    polling, candidate = FakeTransport("polling"), FakeTransport("websocket")
+    session.transport_opened(polling)
+    session.transport_opened(candidate)
+    polling.writable = True
+    return polling, candidate

@@ -1,6 +1,8 @@
 """Who a request is from, seen through proxies that may be trusted and headers that may be forged."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.web.http_headers import Headers
 
@@ -130,3 +132,23 @@ def test_which_clients_are_proxies_that_hide_theirs() -> None:
     assert not BALANCER.is_proxy(NO_ADDRESS)
     assert BALANCER.is_proxy("2001:db8:aaaa::/64")
     assert not BALANCER.is_proxy("2001:db8:aaab::/64")
+
+
+@given(st.lists(st.binary(max_size=60), max_size=4), st.sampled_from(["127.0.0.1", "::1", None]))
+def test_whatever_the_header_says_there_is_a_client(
+    forwarded: list[bytes], peer: str | None
+) -> None:
+    client = LOCAL.client(peer, forwarded)
+    assert client == NO_ADDRESS or parse(client.removesuffix("/64")) is not None
+
+
+@given(st.binary(max_size=100), st.ip_addresses())
+def test_what_a_client_writes_before_the_proxy_s_entry_changes_nothing(
+    invented: bytes, address: object
+) -> None:
+    """Unless the proxy's entry is a proxy again."""
+    entry = str(address).encode()
+    alone = BALANCER.client("10.0.0.1", [entry])
+    if not BALANCER.is_proxy(alone):
+        assert BALANCER.client("10.0.0.1", [invented + b", " + entry]) == alone
+        assert BALANCER.client("10.0.0.1", [invented, entry]) == alone

@@ -1089,7 +1089,19 @@ def test_polls_while_upgrading_count() -> None:
 def test_a_candidate_that_floods_is_dropped_with_its_session() -> None:
     world = World(options=LIMITED)
     candidate = world.probing()
-    told = [world.session.strained(candidate) for _ in range(53)]
+    told = [world.session.strained(candidate) for _ in range(52)]
     assert told[-1] == float("inf")
     assert candidate.ended == ["close"]
     assert world.gone
+
+
+def test_websocket_after_websocket_counts() -> None:
+    """An upgrade that is broken off again and again, or a second one beside the first."""
+    for closes in (True, False):
+        world = World(options=LIMITED)
+        for _ in range(60):
+            candidate = world.probing()
+            if closes:
+                world.session.transport_lost(candidate)
+        assert world.heard[-1] is CloseReason.RATE_LIMIT
+        assert world.gone

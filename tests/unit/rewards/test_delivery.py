@@ -372,6 +372,18 @@ def test_who_came_too_late_to_be_named_is_told_once(node: Node) -> None:
     assert (events(early), events(late)) == ([], revoke)
 
 
+def test_who_came_too_late_and_is_not_here_any_more_is_told_elsewhere(node: Node) -> None:
+    asked: list[Any] = []
+    node.delivery.tell_elsewhere = asked.append
+    here = node.plugin(1)
+    node.receipts.sent("m", 2, NOW_MS)
+    node.delivery.revoke(taken_back(message(), Reason.TAKEN))
+    late = [Latecomer("m", "/a", each, Reason.TAKEN) for each in (1, 2)]
+    node.delivery.tell_late(late)
+    assert asked == [late[1:]]
+    assert events(here) == [(None, ["revoke", {"id": "m", "reason": "taken"}])]
+
+
 def test_who_comes_second_gets_nothing(node: Node) -> None:
     peer = node.plugin(1)
     node.delivery.deliver(message(once=True))

@@ -474,7 +474,7 @@ def test_what_joins_nodes() -> None:
         ("redis_url", "redis://", "must have a host"),
         ("redis_url", "redis://user@r", "has a user without a password"),
         ("redis_prefix", "a b", "must be 1 to 32 of"),
-        ("cluster_listen", "nowhere:1", "must be a Twisted endpoint string"),
+        ("cluster_listen", "nowhere:1", "must be tcp: or tcp6:"),
         ("cluster_advertise", "::1", "must be a host, or host:port"),
         ("cluster_advertise", "h:0", "must be a host, or host:port"),
         ("cluster_advertise", "h:65536", "must be a host, or host:port"),

@@ -184,3 +184,17 @@ def test_endpoint(text: str) -> None:
 def test_refused_endpoint(text: str) -> None:
     with pytest.raises(ValueError, match=r"^must be "):
         rules.endpoint(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["tcp:0", "tcp:7000:interface=10.0.0.1", r"tcp6:0:interface=\:\:1"]
+)
+def test_node_endpoint(text: str) -> None:
+    assert rules.node_endpoint(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "unix:x", "ssl:0", "haproxy:tcp:0", "tcp:x", "tcp:70000"])
+def test_refused_node_endpoint(text: str) -> None:
+    """Other nodes connect to it, by TCP alone."""
+    with pytest.raises(ValueError, match="must be"):
+        rules.node_endpoint(text)

@@ -606,3 +606,12 @@ def test_rooms_are_left_one_by_one() -> None:
     rooms.join("r", "two")
     rooms.leave("r", "one")
     assert rooms.members(["r"]) == ["two"]
+
+
+def test_whether_a_connection_is_over() -> None:
+    """For those who have waited for something meanwhile."""
+    peer = World().peer()
+    client = peer.client
+    assert not client.ended
+    peer.session.evict(CloseReason.FORCED_CLOSE)
+    assert client.ended

@@ -42,9 +42,14 @@ def test_tuples_are_arrays() -> None:
 
 
 def test_what_is_written_already_goes_out_as_it_is() -> None:
-    """Beside values that are not."""
-    args = ["code", Written('{"a": 1}'), {"b": "ä"}]
-    assert encode(Packet(EVENT, "/", args)) == ('2["code",{"a": 1},{"b":"\\u00e4"}]',)
+    """As an argument; elsewhere it is the string that it is."""
+    written = Written('{"a": [1]}')
+    assert encode(Packet(EVENT, "/n", ["a", written, "b", [2]], 7)) == (
+        '2/n,7["a",{"a": [1]},"b",[2]]',
+    )
+    assert encode(Packet(EVENT, "/", ["a", {"b": written}])) == ('2["a",{"b":"{\\"a\\": [1]}"}]',)
+    with pytest.raises(EncodeError):
+        encode(Packet(EVENT, "/", ["a", written, float("nan")]))
 
 
 def test_lone_surrogates_are_escaped() -> None:

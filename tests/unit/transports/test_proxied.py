@@ -5,12 +5,21 @@ from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import StringTransport
 
 from reward_push.transports.listening import with_backlog
-from reward_push.transports.proxied import MAX_HEADER, MAX_LINE, ProxiedFactory
+from reward_push.transports.proxied import (
+    MAX_HEADER,
+    MAX_LINE,
+    BadHeader,
+    Header,
+    ProxiedFactory,
+    read_header,
+)
 
 DIRECT = IPv4Address("TCP", "10.0.0.9", 4000)
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
@@ -177,3 +186,20 @@ def test_a_connection_that_is_not_wanted_is_not_wrapped() -> None:
 )
 def test_the_queue_of_a_port(given: str, used: str) -> None:
     assert with_backlog(given) == used
+
+
+@given(
+    st.sampled_from([b"", SIGNATURE, b"PROXY ", b"PROXY TCP4 ", SIGNATURE + b"\x21\x11"]),
+    st.binary(max_size=200),
+)
+def test_whatever_comes_it_is_a_header_or_not_yet_or_never(start: bytes, more: bytes) -> None:
+    """And more of it never makes another one of a whole one."""
+    data = start + more
+    try:
+        header = read_header(data)
+    except BadHeader:
+        return
+    if isinstance(header, Header):
+        assert header.size <= len(data)
+        assert read_header(data[: header.size]) == header
+        assert read_header(data + b"more") == header

@@ -1,0 +1,115 @@
+"""A node that stops lets its clients go, in order, and nothing is missed when all nodes do so in turn."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ..protocol import wire
+from ..running_cluster import Balancing, RunningCluster
+from ..running_node import ONE_ADDRESS
+from ..swarm import Device
+from .plugins import Plugins, until
+
+LONG_S = 60.0
+"""A drain that no test waits for."""
+DEVICES = 30
+LIFE_MS = 300_000
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[RunningCluster]:
+    """Two nodes that would take their time to stop."""
+    options = (*ONE_ADDRESS, "--drain", str(LONG_S))
+    with RunningCluster(tmp_path, *options, nodes=2, balancing=None) as running:
+        yield running
+        # Once is to stop, again is to stop at once.
+        for node in running.nodes:
+            if node.runs:
+                node.terminate()
+                node.wait_for("/healthcheck", lambda status, _: status == 503)
+                node.terminate()
+
+
+def test_a_stopping_node(cluster: RunningCluster) -> None:
+    """No new sessions, no upgrades; its own sessions and the API go on. A second signal ends it at once."""
+    leaving, other = cluster.nodes
+    key = cluster.plugin_key()
+    session = wire.Client(leaving.port)
+    session.say(f'40/dropcodes,{{"apiKey":"{key.key}"}}')
+    assert session.poll().startswith("40/dropcodes,")
+    leaving.terminate()
+    body = leaving.wait_for("/healthcheck", lambda status, _: status == 503)
+    assert body["status"] == "draining"
+
+    for transport in ("polling", "websocket"):
+        headers = wire.UPGRADE if transport == "websocket" else ()
+        target = f"/websockets/?EIO=4&transport={transport}"
+        answer = wire.request(leaving.port, "GET", target, headers)
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    for port in (leaving.port, other.port):
+        session.port = port
+        assert session.websocket().answer_to_upgrade.status == 503
+        posted = leaving.publish(key.streamer, port, ttl_ms=LIFE_MS)
+        assert posted["id"] in session.poll()
+    elsewhere = wire.Client(other.port)
+    elsewhere.port = leaving.port
+    elsewhere.say(f'40/dropcodes,{{"apiKey":"{key.key}"}}')
+    assert elsewhere.websocket().answer_to_upgrade.status == 503
+    assert elsewhere.poll().startswith("40/dropcodes,")
+
+    until(lambda: {n["node"]: n["draining"] for n in other.get("/v1/nodes")[1]["items"]}["n1"])
+    begin = time.monotonic()
+    leaving.terminate()
+    leaving.wait_gone()
+    assert time.monotonic() - begin < LONG_S / 2
+    answer = session.get()
+    assert (answer.status, answer.json["code"]) == (400, 1)
+
+
+def test_clients_of_a_rolling_restart_miss_nothing(tmp_path: Path) -> None:
+    """Before, during and after each node's restart everything reaches every device, once."""
+    with (
+        RunningCluster(
+            tmp_path, *ONE_ADDRESS, "--drain", "1", balancing=Balancing.SPREAD
+        ) as cluster,
+        Plugins(cluster) as plugins,
+    ):
+        keys = [cluster.plugin_key() for _ in range(DEVICES)]
+        devices = [plugins.join(None, key.key, "tv") for key in keys]
+        posted: list[str] = []
+
+        def post(step: str) -> None:
+            for number, key in enumerate(keys):
+                message_id = f"{step}-{number}"
+                cluster.publish(key.streamer, 1, id=message_id, ttl_ms=LIFE_MS)
+                posted.append(message_id)
+            cluster.publish("", 1, id=f"{step}-all", ttl_ms=LIFE_MS, to="all")
+
+        for name, node in zip(cluster.node_names, cluster.nodes, strict=True):
+            post(f"{name}-before")
+            node.terminate()
+            node.wait_for("/healthcheck", lambda status, _: status == 503)
+            post(f"{name}-stopping")
+            node.wait_gone()
+            post(f"{name}-gone")
+            node.start()
+            node.wait_ready()
+            assert cluster.balancer is not None
+            cluster.balancer.wait_for({name: "UP"})
+        post("after")
+        for number, device in enumerate(devices):
+            plugins.wait_heard(f"after-{number}", device)
+            plugins.wait_heard("after-all", device)
+        _each_heard_its_own_once(plugins, devices, posted)
+        assert sum(device.joins for device in devices) > len(devices), "nobody had to move"
+
+
+def _each_heard_its_own_once(plugins: Plugins, devices: list[Device], posted: list[str]) -> None:
+    for number, device in enumerate(devices):
+        own = [each for each in posted if each.endswith(f"-{number}")]
+        heard = [each for each in plugins.ids(device) if not each.endswith("-all")]
+        assert sorted(heard) == sorted(own)
+        everybody = [each for each in plugins.ids(device) if each.endswith("-all")]
+        assert len(everybody) == len(set(everybody)) == 3 * len(("n1", "n2", "n3")) + 1
