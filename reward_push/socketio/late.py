@@ -6,6 +6,7 @@ once for all of them; one that has waited is made again, or not written at all.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +23,36 @@ FRESH_MS = 10
 """How old an event may be that is written as it is."""
 
 
+MOST_RENDERED = 64
+"""Events whose last rendering is kept."""
+
+
+class Renderings:
+    """Which events keep their last rendering: the few that were rendered lately.
+
+    With its forms for the transports it takes several times what it says, and an event that clients may
+    still acknowledge is there for long. Queues keep what waits in them, whatever is forgotten here.
+    """
+
+    __slots__ = ("_events",)
+
+    def __init__(self) -> None:
+        self._events: OrderedDict[LateEvent, None] = OrderedDict()
+
+    def add(self, event: LateEvent) -> None:
+        """``event`` was rendered; let the one go that was for longest not."""
+        self._events[event] = None
+        self._events.move_to_end(event)
+        if len(self._events) > MOST_RENDERED:
+            self._events.popitem(last=False)[0].release()
+
+
 class LateEvent:
     """An event of one namespace whose argument ``render`` makes when it is needed.
 
     ``render(now_ms)`` returns it. From ``ends_at_ms`` on, and once :meth:`end` was called, the event is
     not written any more, wherever it waits. ``ack_id`` goes with every rendering; ``tracker`` follows
-    all of them. ``now_ms`` is the clock that ages them.
+    all of them. ``now_ms`` is the clock that ages them. ``renderings`` are shared with other events.
     """
 
     __slots__ = (
@@ -37,6 +62,7 @@ class LateEvent:
         "_now_ms",
         "_over",
         "_render",
+        "_renderings",
         "_unit",
         "ack_id",
         "namespace",
@@ -53,6 +79,7 @@ class LateEvent:
         ends_at_ms: int | None = None,
         ack_id: int | None = None,
         tracker: ITracker | None = None,
+        renderings: Renderings | None = None,
     ) -> None:
         self.namespace = namespace
         self.ack_id = ack_id
@@ -63,11 +90,16 @@ class LateEvent:
         self._ends_at_ms = ends_at_ms
         self._over = False
         self._unit: LateUnit | None = None
+        self._renderings = Renderings() if renderings is None else renderings
         self._made_at_ms = 0
 
     def end(self) -> None:
         """Let nothing more of the event be written."""
         self._over = True
+        self._unit = None
+
+    def release(self) -> None:
+        """Forget the last rendering; who asks for one has it made."""
         self._unit = None
 
     def unit(self) -> LateUnit | None:
@@ -81,6 +113,7 @@ class LateEvent:
         packet = Packet(PacketType.EVENT, self.namespace, args, self.ack_id)
         self._unit = LateUnit(self, encode(packet))
         self._made_at_ms = now_ms
+        self._renderings.add(self)
         return self._unit
 
 

@@ -25,7 +25,7 @@ from .broadcaster import Broadcaster
 from .client import Client
 from .decoder import Decoder
 from .interfaces import IBroadcaster
-from .late import LateEvent
+from .late import LateEvent, Renderings
 from .namespace import Namespace
 from .socket import Socket
 
@@ -52,6 +52,7 @@ class Server:
         self.unknown_namespaces = 0
         """How often a client asked for a namespace that there is not."""
         self._ack_ids = count()
+        self._renderings = Renderings()
 
     def namespace(self, name: str) -> Namespace:
         """Return the namespace ``name``, made when asked for the first time. Others are refused."""
@@ -84,6 +85,7 @@ class Server:
             ends_at_ms=ends_at_ms,
             ack_id=self.next_ack_id() if ack else None,
             tracker=tracker,
+            renderings=self._renderings,
         )
 
     def emit_late(self, event: LateEvent, rooms: Iterable[str]) -> int:

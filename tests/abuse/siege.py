@@ -1,5 +1,6 @@
 """A node under attack, and what is watched meanwhile: the honest clients, memory, files and counters."""
 
+import json
 import os
 import threading
 import time
@@ -11,6 +12,7 @@ from bench.figures import rss_mib
 from ..running_node import RunningNode
 from ..scrape import Scrape, scrape
 from .crowd import Crowd
+from .sockets import address, dial, read_reply, reset
 
 PATIENCE_S = 30.0
 _SAMPLE_S = 0.05
@@ -44,6 +46,10 @@ class Watch:
     def until(self, condition: Callable[[Scrape], bool], patience_s: float = PATIENCE_S) -> None:
         """Scrape until it holds."""
         until(self._node, condition, patience_s)
+
+    def warmed(self) -> None:
+        """Count what is left behind from now on: the allocator keeps much of what an attack took the first time."""
+        self.before_mib = rss_mib(self._node.pid)
 
     def end(self) -> None:
         """Look for the last time."""
@@ -106,6 +112,14 @@ class Siege:
         while (now := self.open_files()) > self.files + spare:
             assert time.monotonic() < deadline, f"{now} files are open, {self.files} were"
             time.sleep(0.1)  # another process: there is nothing to wait on but its folder
+
+    def opened_sid(self, request: bytes) -> str:
+        """Open a session over polling with ``request``; return its sid."""
+        connection = dial(self.port, address())
+        connection.sendall(request)
+        body = read_reply(connection).body
+        reset(connection)
+        return str(json.loads(body[1:])["sid"])
 
     def gateway(self, streamer: str) -> str:
         """Return the CONNECT of a client of a gateway, whose key has no limit of connections."""

@@ -9,10 +9,11 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import attrs
 
-from ..protocol.wire import Headers, request_bytes
+from ..protocol.wire import Headers, WebSocket, request_bytes
 
 PATIENCE_S = 30.0
 """Who waits longer for an answer has failed."""
@@ -66,6 +67,30 @@ def dial(port: int, source: str, receive_buffer: int | None = None) -> socket.so
     return made
 
 
+class Attacker(WebSocket):
+    """A session over WebSocket from ``source``. With ``connect``, what follows ``40``, it has joined a namespace."""
+
+    def __init__(
+        self,
+        port: int,
+        source: str,
+        connect: str | None = None,
+        headers: Headers = (),
+        receive_buffer: int | None = None,
+    ) -> None:
+        self._source = source
+        self._receive_buffer = receive_buffer
+        super().__init__(port, "/websockets/?EIO=4&transport=websocket", headers)
+        assert self.answer_to_upgrade.status == 101, self.answer_to_upgrade
+        self.text()
+        if connect is not None:
+            self.say("40" + connect)
+            assert self.text().startswith("40/")
+
+    def _connect(self, port: int) -> None:
+        self._socket = dial(port, self._source, self._receive_buffer)
+
+
 def reset(connection: socket.socket) -> None:
     """Go without a goodbye: RST, which also leaves no port behind that has to wait."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -94,19 +119,26 @@ def read_reply(connection: socket.socket) -> Reply:
 
 
 def flood(
-    port: int, sources: Iterator[str], requests: Sequence[bytes], *, leave: bool = True
+    port: int,
+    sources: Iterator[str],
+    requests: Sequence[bytes],
+    *,
+    leave: bool = True,
+    at_once: int = AT_ONCE,
 ) -> "Counter[Reply]":
-    """Send each request on a connection of its own, ``AT_ONCE`` at one time; count the answers.
+    """Send each request on a connection of its own, ``at_once`` at one time; count the answers.
 
     Whoever is let in leaves again, unless told otherwise: else a session over polling stays until the
     connect time-out and the time for a last poll are over. Their replies are counted without the body.
     """
     replies: Counter[Reply] = Counter()
-    for start in range(0, len(requests), AT_ONCE):
+    for start in range(0, len(requests), at_once):
         connections = []
-        for request in requests[start : start + AT_ONCE]:
+        for request in requests[start : start + at_once]:
             connection = dial(port, next(sources))
-            connection.sendall(request)
+            # Where it is refused before its end, the answer has been sent.
+            with suppress(ConnectionError):
+                connection.sendall(request)
             connections.append(connection)
         for connection in connections:
             reply = read_reply(connection)
@@ -121,10 +153,27 @@ def flood(
     return replies
 
 
+def open_polling(port: int, source: str) -> str:
+    """Open a session over polling; return its sid."""
+    connection = dial(port, source)
+    connection.sendall(knock("/websockets/?EIO=4&transport=polling"))
+    reply = read_reply(connection)
+    reset(connection)
+    assert reply.status == 200, reply
+    return str(json.loads(reply.body[1:])["sid"])
+
+
+def session_request(
+    method: str, sid: str, headers: Headers = (), body: bytes | None = None
+) -> bytes:
+    """Return a request for a session over polling."""
+    target = f"/websockets/?EIO=4&transport=polling&sid={sid}"
+    return request_bytes(method, target, headers, body)
+
+
 def _say_bye(port: int, source: str, sid: str) -> None:
     connection = dial(port, source)
-    target = f"/websockets/?EIO=4&transport=polling&sid={sid}"
-    connection.sendall(request_bytes("POST", target, (), b"1"))
+    connection.sendall(session_request("POST", sid, body=b"1"))
     read_reply(connection)
     reset(connection)
 

@@ -6,7 +6,7 @@ import pytest
 
 from reward_push.engineio.options import EngineOptions
 from reward_push.socketio.broadcaster import SLICE
-from reward_push.socketio.late import FRESH_MS, LateEvent
+from reward_push.socketio.late import FRESH_MS, MOST_RENDERED, LateEvent, Renderings
 from reward_push.socketio.namespace import Namespace
 from reward_push.socketio.socket import Socket
 
@@ -58,6 +58,23 @@ def test_it_is_rendered_once_for_all_who_ask_at_about_the_same_time(clock: Clock
     clock.now_ms -= 500
     event.unit()
     assert len(rendered) == 3
+
+
+def test_only_the_latest_keep_their_rendering(clock: Clock) -> None:
+    """Those rendered again are later than those that were not; a forgotten one is made when asked for."""
+    rendered: list[int] = []
+    renderings = Renderings()
+    events = [
+        LateEvent("/a", "x", lambda _, n=n: rendered.append(n), clock, renderings=renderings)
+        for n in range(MOST_RENDERED + 1)
+    ]
+    oldest, again, *_ = units = [event.unit() for event in events[:-1]]
+    assert [event.unit() for event in events[:-1]] == units
+    events[-1].unit()
+    assert events[0].unit() is not oldest
+    assert events[2].unit() is units[2]
+    assert events[1].unit() is not again
+    assert rendered == [*range(MOST_RENDERED + 1), 0, 1]
 
 
 def test_it_is_not_written_from_its_end_on(clock: Clock) -> None:
