@@ -294,12 +294,16 @@ def test_a_huge_declared_api_call(besieged: Node) -> None:
     ids=["tiny", "large"],
 )
 def test_a_flood_of_chunks_in_a_session(besieged: Node, chunk: bytes, times: int) -> None:
-    """413 where it passes the limit, and the session is over. What still comes is not kept."""
+    """413 where it passes the limit, and the session is over. What still comes is not kept.
+
+    On a busy machine the time for a body may be over before.
+    """
     client = joined(besieged, 4)
     connection = Connection(besieged.port)
     connection.send(request_bytes("POST", client.target(), [("Transfer-Encoding", "chunked")]))
     push(connection, chunk, times)
-    assert connection.answer().brief == (413, b"")
+    answer = connection.answer()
+    assert answer.brief == (413, b"") or answer.status == 408
     assert client.get().brief == UNKNOWN
 
 
@@ -307,7 +311,10 @@ def test_a_flood_of_chunks_to_the_api(besieged: Node) -> None:
     """The same; tiny ones may be stopped by the time for a body before. Without a key: 401."""
     chunked = ("Transfer-Encoding", "chunked")
     for chunk in (b"1\r\nx\r\n" * 10_000, b"fffff\r\n" + b"x" * 0xFFFFF + b"\r\n"):
-        for headers, statuses in (([chunked, header(besieged)], (408, 413)), ([chunked], (401,))):
+        for headers, statuses in (
+            ([chunked, header(besieged)], (408, 413)),
+            ([chunked], (401, 408)),
+        ):
             connection = Connection(besieged.port)
             connection.send(request_bytes("POST", "/v1/messages", headers))
             push(connection, chunk, 10_000_000 // len(chunk))
