@@ -943,6 +943,16 @@ def test_a_session_that_never_opened_is_not_counted() -> None:
     assert not any(registry.ends.values())
 
 
+def test_an_upgrade_is_seen_from_its_probe_to_its_end() -> None:
+    """Whoever moves clients away waits for it."""
+    world = World()
+    assert not world.session.settling
+    candidate = world.upgrading()
+    assert world.session.settling
+    world.session.received(candidate, UPGRADE)
+    assert not world.session.settling
+
+
 def test_upgrades_are_counted_by_how_they_end() -> None:
     """A session that ends meanwhile has not upgraded."""
     world = World()
