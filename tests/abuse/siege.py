@@ -12,6 +12,7 @@ from bench.figures import rss_mib
 from ..running_node import RunningNode
 from ..scrape import Scrape, scrape
 from .crowd import Crowd
+from .size import pick
 from .sockets import address, dial, read_reply, reset
 
 PATIENCE_S = 30.0
@@ -28,13 +29,21 @@ def until(
         time.sleep(0.1)  # another process: there is nothing to wait on but its page
 
 
+KEPT_MIB = float(pick(8, 32))
+
+
 class Watch:
-    """Looks at the node from the beginning of an attack to its end."""
+    """Looks at the node from the beginning of an attack to its end.
+
+    Attributes:
+        kept_mib: memory that the attack may leave behind, beside a tenth: what the allocator keeps.
+    """
 
     def __init__(self, node: RunningNode) -> None:
         self._node = node
         self._before = self._page()
         self.before_mib = self.most_mib = self.after_mib = rss_mib(node.pid)
+        self.kept_mib = KEPT_MIB
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
         self._thread.start()

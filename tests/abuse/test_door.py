@@ -16,6 +16,7 @@ WEBSOCKET = "/websockets/?EIO=4&transport=websocket"
 TOO_MANY = b'{"code":4,"message":"Too many requests"}'
 AWAY = b"\x88\x02\x03\xe8"
 """The close frame of a session that has joined nothing in time."""
+PING_TIMEOUT = b"\x88\x02\x03\xe9"
 RATE, BURST = 20, 40
 BAN_S = 60 if LONG else 5
 PATIENCE_S = 30.0
@@ -59,11 +60,15 @@ def test_a_flood_of_handshakes_from_many_addresses(siege: Siege, watch: Watch) -
     """None of them does wrong by itself: they are let in, cost little, and are closed at the connect time-out."""
     count = pick(1_000, 8_000)
     sources = addresses(count // BURST + 1)
-    sockets = [dial(siege.port, next(sources)) for _ in range(count)]
-    for each in sockets:
-        each.sendall(knock(WEBSOCKET, UPGRADE))
+    sockets = []
+    for _ in range(count):
+        sockets.append(dial(siege.port, next(sources)))
+        sockets[-1].sendall(knock(WEBSOCKET, UPGRADE))
     ends = wait_ends(sockets, 90)
-    assert all(end.startswith(b"HTTP/1.1 101 ") and end.endswith(AWAY) for end in ends)
+    seen = Counter((end[:12], end[-4:]) for end in ends)
+    # In the long form the time for a first pong ends at the same moment, 45 s, and may be first.
+    ends_seen = [AWAY, PING_TIMEOUT] if LONG else [AWAY]
+    assert set(seen) <= {(b"HTTP/1.1 101", end) for end in ends_seen}, seen
     assert watch.counted("handshakes_total", transport="websocket") == count
     assert watch.counted("sessions_closed_total") == count
 
