@@ -2,6 +2,10 @@
 
 At most one GET and one POST of a session may be under way. The transport lives as long as the
 session polls; between two GETs it is simply not writable.
+
+The next GET proves that the answer to the one before has arrived, unless it is the same GET again:
+browsers, HTTP libraries and balancers repeat one whose connection broke before its answer came. Stock
+clients mark each GET with a ``t`` of its own, so a repeated one is known by it. Then an answer is lost.
 """
 
 from __future__ import annotations
@@ -28,7 +32,15 @@ from .request import EdgeRequest
 class PollingTransport:
     """The polling end of one session. ``jsonp`` is the callback index of a JSONP client, else ``None``."""
 
-    __slots__ = ("_held", "_incoming", "_jsonp", "_max_packet_bytes", "_session", "_wheel")
+    __slots__ = (
+        "_answered",
+        "_held",
+        "_incoming",
+        "_jsonp",
+        "_max_packet_bytes",
+        "_session",
+        "_wheel",
+    )
 
     name = "polling"
 
@@ -40,6 +52,8 @@ class PollingTransport:
         self._jsonp = jsonp
         self._wheel = wheel
         self._held: EdgeRequest | None = None
+        self._answered: bytes | None = None
+        """The mark of the last GET that was answered, if it had one."""
         self._incoming: IncomingPost | SlowPost | None = None
 
     @property
@@ -54,9 +68,14 @@ class PollingTransport:
         return NOT_DONE_YET
 
     def get(self, request: EdgeRequest) -> int | bytes:
-        """Hold ``request`` until there is something to say. A second one ends the session."""
+        """Hold ``request`` until there is something to say. A second one ends the session, and so does a
+        repeated one: the client comes again, and gets what it has not proved to have.
+        """
         if self._held is not None:
             return self._break(request, 400, CloseReason.TRANSPORT_ERROR)
+        if self._answered is not None and _mark_of(request) == self._answered:
+            self._session.transport_lost(self)
+            return refuse(request, Refusal.SESSION_UNKNOWN)
         self._held = request
         request.notifyFinish().addErrback(self._aborted, request)
         self._session.transport_drained(self)
@@ -136,6 +155,7 @@ class PollingTransport:
         request, self._held = self._held, None
         if request is None:
             return
+        self._answered = _mark_of(request)
         request.setHeader(b"content-type", content_type)
         request.setHeader(b"content-length", b"%d" % len(body))
         request.setHeader(b"cache-control", b"no-store")
@@ -250,6 +270,12 @@ class SlowPost:
     def _gone(self, _: Failure) -> None:
         self._wheel.discard(self)
         self._transport.lost(self)
+
+
+def _mark_of(request: EdgeRequest) -> bytes | None:
+    """Return what a stock client tells its GETs apart by."""
+    marks: list[bytes] | None = request.args.get(b"t")
+    return marks[-1] if marks else None
 
 
 def is_larger(data: str | bytes, limit: int) -> bool:
