@@ -17,7 +17,7 @@ PATIENCE_S = 30.0
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[RunningCluster]:
-    with RunningCluster(tmp_path, nodes=2, balancing=None) as running:
+    with RunningCluster(tmp_path, "--drain", "1", nodes=2, balancing=None) as running:
         yield running
 
 
