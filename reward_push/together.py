@@ -61,7 +61,7 @@ RESTORE_OVER_S = 10.0
 """How long it takes to send clients away after Redis has lost what it knew of their devices."""
 MISSED_GRACE_MS = 5_000
 """What was due this long before this node began was not missed: others may have been at work."""
-ASK_EVERY_S = 1.0
+ASK_EVERY_S = 0.2
 """How often the schedule is read anew: a node that has accepted something and died told nobody when it is due."""
 
 
