@@ -1,6 +1,6 @@
 """Whatever comes, the decoders read it or refuse it in their own words, and never take long or much.
 
-``REWARD_PUSH_FUZZ_EXAMPLES`` says how many inputs each test tries (2,000; by hand a million). What was ever found stays
+``REWARD_PUSH_FUZZ_EXAMPLES`` says how many inputs each test tries (500; by hand a million). What was ever found stays
 in ``seeds/`` and is tried first.
 """
 
@@ -26,7 +26,7 @@ from tests.vectors import socketio as socket_vectors
 
 from .mutation import mutated
 
-EXAMPLES = int(os.environ.get("REWARD_PUSH_FUZZ_EXAMPLES", "2000"))
+EXAMPLES = int(os.environ.get("REWARD_PUSH_FUZZ_EXAMPLES", "500"))
 LIMITS = Limits(attachments=10, attachment_bytes=1_000)
 
 fuzz = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -16,7 +16,7 @@ from reward_push.transports.websocket import WebSocketTransport
 
 from .mutation import mutated, pieces
 
-EXAMPLES = int(os.environ.get("REWARD_PUSH_FUZZ_EXAMPLES", "2000"))
+EXAMPLES = int(os.environ.get("REWARD_PUSH_FUZZ_EXAMPLES", "500"))
 LIMIT = 300
 KEY = b"\x01\x02\x03\x04"
 
