@@ -200,7 +200,7 @@ def test_node_paused(
     frozen, other = cluster.nodes
     for number in range(20):
         assert post(frozen, key, f"due-{number}", delay_ms=300 + number)[0] == 201
-    assert post(frozen, key, "over", delay_ms=400, ttl_ms=500)[0] == 201
+    assert post(frozen, key, "over", delay_ms=400, ttl_ms=3_000)[0] == 201
     frozen.pause()
     try:
         for number in range(20):
