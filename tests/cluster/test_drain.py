@@ -1,6 +1,7 @@
 """A node that stops lets its clients go, in order, and nothing is missed when all nodes do so in turn."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def test_a_stopping_node(cluster: RunningCluster) -> None:
 
 
 def test_clients_of_a_rolling_restart_miss_nothing(tmp_path: Path) -> None:
-    """Before, during and after each node's restart everything reaches every device, once."""
+    """Before, during and after each node's restart everything reaches every device."""
     with (
         RunningCluster(
             tmp_path, *ONE_ADDRESS, "--drain", "1", balancing=Balancing.SPREAD
@@ -102,14 +103,16 @@ def test_clients_of_a_rolling_restart_miss_nothing(tmp_path: Path) -> None:
         for number, device in enumerate(devices):
             plugins.wait_heard(f"after-{number}", device)
             plugins.wait_heard("after-all", device)
-        _each_heard_its_own_once(plugins, devices, posted)
+        _each_heard_its_own(plugins, devices, posted)
         assert sum(device.joins for device in devices) > len(devices), "nobody had to move"
 
 
-def _each_heard_its_own_once(plugins: Plugins, devices: list[Device], posted: list[str]) -> None:
+def _each_heard_its_own(plugins: Plugins, devices: list[Device], posted: list[str]) -> None:
+    """Twice only what was posted to a node that stopped: it may have sent the client away before its receipt."""
+    steps = {each.rpartition("-")[0] for each in posted}
     for number, device in enumerate(devices):
-        own = [each for each in posted if each.endswith(f"-{number}")]
-        heard = [each for each in plugins.ids(device) if not each.endswith("-all")]
-        assert sorted(heard) == sorted(own)
-        everybody = [each for each in plugins.ids(device) if each.endswith("-all")]
-        assert len(everybody) == len(set(everybody)) == 3 * len(("n1", "n2", "n3")) + 1
+        heard = Counter(plugins.ids(device))
+        own = {each for each in posted if each.endswith(f"-{number}")}
+        assert set(heard) == own | {f"{step}-all" for step in steps}
+        repeated = {each for each, times in heard.items() if times > 1}
+        assert all("-stopping-" in each for each in repeated), repeated
