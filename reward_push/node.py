@@ -36,6 +36,7 @@ from .figures import (
 )
 from .mover import Mover
 from .ops.health import Health
+from .ops.heap import LOOK_S, Heap
 from .ops.lag import LoopLag
 from .ops.metrics import Metrics
 from .ops.open_files import allow_open_files
@@ -200,7 +201,8 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
     )
     show_messages(metrics, publisher, waiting, delivery, receipts)
     upkeep.every(TIDY_S, guard.tidy)
-    upkeep.every(TIDY_S, server.tidy)
+    upkeep.every(LOOK_S, server.tidy)
+    upkeep.every(LOOK_S, Heap(reactor.seconds).tidy)
     upkeep.every(FLUSH_S, lambda: keys.usage.flush(audience.keys_in_use()), at_stop=True)
     node = Node(
         *(standing, scheduler, waiting, receipts, registry, health, wheel, upkeep),

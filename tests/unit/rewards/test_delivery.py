@@ -708,6 +708,27 @@ def test_a_store_that_is_away_when_the_time_has_come_sends_the_client_away(node:
     assert peer.transport.ended == ["fail"]
 
 
+@pytest.mark.parametrize("packet", [None, "1/a,"])
+def test_who_leaves_in_the_middle_of_a_replay_is_not_kept(node: Node, packet: str | None) -> None:
+    """What waits for a client to take the last page is over with it, not when garbage is collected."""
+    node.store.pages = [Missed((message("a"),), 1), Missed((message("b"),), None)]
+    page: Deferred[Missed] = Deferred()
+    node.store.pages.insert(0, page)
+    peer = node.plugin(1, replay=True)
+    peer.transport.writable = False
+    page.callback(Missed((message("0"),), 0))
+    assert len(node.replay._under_way) == 1
+    if packet is None:
+        peer.session.transport_lost(peer.transport)
+    else:
+        peer.say(packet)
+    assert not node.replay._under_way
+    assert len(node.store.asked) == 1
+    if packet is not None:
+        assert [args[1]["id"] for _, args in wake(peer)] == ["0"]
+    assert len(node.store.asked) == 1
+
+
 # Healing: a node that was deaf for a while.
 
 
