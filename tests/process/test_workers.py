@@ -20,7 +20,7 @@ from ..protocol.wire import Client, open_websocket, request
 from ..running_redis import RunningRedis, free_port
 
 TIMEOUT_S = 40.0
-KEY = "a-backend-key"
+KEY = "a-backend-key-of-ours"
 
 
 @pytest.fixture(scope="module")
