@@ -126,7 +126,9 @@ def test_key(text: str) -> None:
     assert rules.key(text) == text
 
 
-@pytest.mark.parametrize("text", ["", "x" * 15, f"{16 * 'x'} b", f"{16 * 'x'}\n", "é" * 16, "\x7f" * 16, "x" * 257])
+@pytest.mark.parametrize(
+    "text", ["", "x" * 15, f"{16 * 'x'} b", f"{16 * 'x'}\n", "é" * 16, "\x7f" * 16, "x" * 257]
+)
 def test_refused_key(text: str) -> None:
     with pytest.raises(ValueError, match="visible ASCII"):
         rules.key(text)
