@@ -88,6 +88,15 @@ class LiveMessage:
         )
         self.ack_id: int = self.event.ack_id
 
+    @property
+    def wants_answer(self) -> bool:
+        """See :class:`..engineio.interfaces.ITracker`.
+
+        A device that counts as having had a message never gets it again. Where it was the only one to get it,
+        an acknowledgement lost with a node would leave nobody to whom the message belongs.
+        """
+        return self.once
+
     def sent(self, handler: Any) -> None:
         """See :class:`..engineio.interfaces.ITracker`."""
         member = member_in(handler, self.namespace)
@@ -108,6 +117,8 @@ class Revocation:
     """A ``revoke`` on its way: a device that named itself is owed it until it is proved to have it."""
 
     __slots__ = ("_message_id", "_namespace", "_store")
+
+    wants_answer = False
 
     def __init__(self, message_id: str, namespace: str, store: IMessageStore) -> None:
         self._message_id = message_id

@@ -699,6 +699,8 @@ def test_of_many_the_store_is_asked_who_of_those_here_had_the_message(node: Node
 class Stranger:
     """Follows something else."""
 
+    wants_answer = False
+
 
 def test_the_message_that_a_tracker_follows(node: Node) -> None:
     live = LiveMessage(
