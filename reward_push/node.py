@@ -36,6 +36,7 @@ from .figures import (
 )
 from .mover import Mover
 from .ops.health import Health
+from .ops.heap import LOOK_S, Heap
 from .ops.lag import LoopLag
 from .ops.metrics import Metrics
 from .ops.open_files import allow_open_files
@@ -64,7 +65,7 @@ from .upkeep import Upkeep
 READY_WITHIN_S = 5.0
 """How long a node is `starting` while its store cannot be reached; then it is `degraded`."""
 TIDY_S = 10.0
-"""How often the door's tables give back what is over."""
+"""How often tables give back what is over."""
 
 
 def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) -> IService:
@@ -200,6 +201,8 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
     )
     show_messages(metrics, publisher, waiting, delivery, receipts)
     upkeep.every(TIDY_S, guard.tidy)
+    upkeep.every(LOOK_S, server.tidy)
+    upkeep.every(LOOK_S, Heap(reactor.seconds).tidy)
     upkeep.every(FLUSH_S, lambda: keys.usage.flush(audience.keys_in_use()), at_stop=True)
     node = Node(
         *(standing, scheduler, waiting, receipts, registry, health, wheel, upkeep),
