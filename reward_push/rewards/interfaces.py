@@ -139,7 +139,7 @@ class Missed:
     messages: tuple[Message, ...]
     """Live messages, in the order in which they became live."""
     cursor: int | None
-    """Where the next page begins; ``None``: that was all."""
+    """Where the next page begins, however few are in this one; ``None``: that was all."""
 
 
 @attrs.frozen
@@ -264,6 +264,9 @@ class IMessageStore(Interface):
         Had is ``delivered`` or more; with ``since_ms`` also ``sent`` at or after that moment: on a
         connection that still stands it is on its way. Only those with ``now_ms`` < ``expires_at``; but
         ``deliver_at`` may be to come: of what was claimed early, and when the clock was set back.
+
+        A page may have fewer than ``limit`` messages, even none, though its cursor says that more follows: how
+        many are looked at for one page is bounded. Only ``None`` for a cursor says that this was all.
         """
 
     def had(message_id: str, devices: Collection[int]) -> "Deferred[list[int]]":

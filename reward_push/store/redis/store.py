@@ -197,7 +197,7 @@ class RedisStore:
         limit: int,
         since_ms: int | None = None,
     ) -> "Deferred[Missed]":
-        """See :class:`IMessageStore`. A page may be short, even empty, though its cursor says more follows."""
+        """See :class:`IMessageStore`."""
         since = "" if since_ms is None else since_ms
         args = (to_text(device), namespace, now_ms, cursor or 0, limit, since)
         asked = self._line.run(scripts.MISSED, (*args, *dict.fromkeys(rooms)), Lane.CLIENTS)
