@@ -216,7 +216,7 @@ class Audience:
         ends = None
         if key.expires_at_ms is not None:
             ends = KeyEnd(key, socket, self._wheel, self._now_ms)
-        return Member(device, key.groups, ends)
+        return Member(device, ends)
 
     async def _authenticate(self, presented: str, address: str) -> Key:
         try:
