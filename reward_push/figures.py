@@ -29,7 +29,8 @@ from .ops.timed import Observe, Timed
 from .rewards.delivery import Delivery
 from .rewards.errors import ErrorCode
 from .rewards.interfaces import IMessageStore, Reason
-from .rewards.publisher import LIVE, REPEATED, SCHEDULED, Publisher
+from .rewards.outcome import LIVE, REPEATED, SCHEDULED
+from .rewards.publisher import Publisher
 from .rewards.receipts import ReceiptBuffer
 from .rewards.waiting import Waiting
 from .socketio.server import Server

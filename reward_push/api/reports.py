@@ -12,7 +12,7 @@ from ..rewards.instants import to_rfc3339
 from ..rewards.interfaces import DeviceReceipt, IMessageStore, Page
 from ..rewards.message import State, record_to_answer
 from ..rewards.names import is_name
-from ..rewards.publisher import no_message
+from ..rewards.outcome import no_message
 from ..rewards.structure import identifier, one_of
 from ..strict_json import dumps
 from .answers import Answer
