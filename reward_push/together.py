@@ -44,8 +44,9 @@ from .first_keys import FirstKeys, goes_nowhere
 from .mover import Guest, Mover
 from .ops.metrics import Metrics
 from .presence import ClusterPresence
-from .rewards.interfaces import INews, IPresence
+from .rewards.interfaces import INews
 from .rewards.news import LocalNews
+from .rewards.presence import IPresence
 from .settings.model import ClusterSettings, Settings
 from .standing import IStanding, Parts
 from .store.redis.store import RedisStore
