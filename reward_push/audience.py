@@ -123,10 +123,14 @@ class Audience:
     def disconnected(self, socket: Socket, _reason: str) -> None:
         """Forget a socket that is gone."""
         if socket.user is not None:
-            in_use = socket.client.user.keys[socket.user.device.key_id]
+            keys = socket.client.user.keys
+            in_use = keys[socket.user.device.key_id]
             in_use.sockets -= 1
             if not in_use.sockets:
                 self._guard.key_left(in_use.key)
+                if not socket.client.ended:
+                    # Else who comes and goes with one key after the other would have all of them kept.
+                    del keys[in_use.key.key_id]
             if socket.user.ends is not None:
                 self._wheel.discard(socket.user.ends)
             self.holders.discard(socket.user.device.key_id, socket)

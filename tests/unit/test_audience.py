@@ -601,6 +601,16 @@ def test_a_session_is_half_open_until_it_has_joined_with_a_key(
     assert strict.guard.half_open == 0
 
 
+def test_of_a_connection_only_the_keys_in_use_are_kept(node: Node) -> None:
+    """However many it has come and gone with."""
+    peer = node.peer()
+    for number in range(3):
+        peer.say(f'0/a,{{"apiKey":"{node.keys.make(streamer=f"s{number}")}"}}')
+        assert len(peer.client.user.keys) == 1
+        peer.say("1/a,")
+        assert peer.client.user.keys == {}
+
+
 def test_a_wrong_key_keeps_a_revision_4_client_out_unless_the_namespace_brings_a_good_one(
     strict: Node,
 ) -> None:
