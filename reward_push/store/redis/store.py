@@ -256,6 +256,12 @@ class RedisStore:
         """Add ``stored`` unless there is any key; return whether that was done. Of several nodes one does it."""
         return self._keys.add_first_keys(stored)
 
+    def restore_keys(
+        self, stored: Sequence[StoredKey], revoked: Sequence[str]
+    ) -> "Deferred[list[str]]":
+        """See :meth:`.key_calls.KeyCalls.restore_keys`."""
+        return self._keys.restore_keys(stored, revoked)
+
     def get_key(self, key_id: str) -> "Deferred[StoredKey | None]":
         """See :class:`IKeyStore`."""
         return self._keys.get_key(key_id)

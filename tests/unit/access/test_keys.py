@@ -434,6 +434,17 @@ def test_keys_in_memory_can_be_put_back_into_a_store_that_lost_them():
     assert ring.known() == [made[1][0], made[3][0]]
 
 
+def test_revoked_keys_are_remembered_the_last_ones():
+    """By whomever they were revoked: for a store that has lost its data."""
+    ring = KeyRing(RecordingStore(), Clock(), cache_size=2)
+    for key_id in ("one", "two", "two", "three"):
+        ring.revoked(key_id)
+    assert ring.known_revoked() == ["two", "three"]
+    result(ring.revoke("four"))
+    ring.forget("four")
+    assert ring.known_revoked() == ["three", "four"]
+
+
 def test_configured_key_is_always_remembered():
     ring = KeyRing(RecordingStore(), Clock(), "backend")
     assert ring.remembers(result(ring.authenticate("backend")))
