@@ -141,6 +141,10 @@ class Audience:
         """Return the ids of the keys, in a store, that have a connected socket."""
         return [key_id for key_id in self.holders if not key_id.startswith(KEY_ID_PREFIX)]
 
+    async def check_keys(self) -> None:
+        """Close the connections of keys whose end may have been missed: see :meth:`.access.keys.KeyRing.check`."""
+        await self._keys.check(self.keys_in_use())
+
     def revoked(self, key_id: str) -> None:
         """Close the connections of a key that is valid no more; their clients come back, and are told."""
         for client in {socket.client for socket in self.holders.of(key_id)}:

@@ -315,12 +315,7 @@ class Together:
 
     async def _everything(self) -> Any:
         """Nobody knows what was missed: find out which keys are still there; return all sockets."""
-        audience, keys = self._parts.audience, self._parts.keys
-        for key_id in list(audience.holders):
-            if await self.store.get_key(key_id) is None:
-                keys.revoked(key_id)
-            else:
-                keys.forget(key_id)
+        await self._parts.audience.check_keys()
         return list(
             chain.from_iterable(each.sockets for each in self._parts.server.namespaces.values())
         )

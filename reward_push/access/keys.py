@@ -159,6 +159,18 @@ class KeyRing:
         stored = self._known.get(key.key_id)
         return stored is not None and stored.key == key
 
+    async def check(self, in_use: Iterable[str]) -> None:
+        """Trust nothing: news of revoked keys may have been missed. ``in_use``: keys that have sockets here.
+
+        All keys are looked up again, those in use now. Raises :class:`StoreUnavailable`: then it is to be
+        done again.
+        """
+        for stored in self.known():
+            self.forget(stored.key.key_id)
+        for key_id in in_use:
+            if await self._store.get_key(key_id) is None:
+                self.revoked(key_id)
+
     def known(self) -> list[StoredKey]:
         """Return the keys in memory, those of the configuration left out: for a store that has lost its own."""
         return list(self._known)

@@ -601,6 +601,19 @@ def test_a_session_is_half_open_until_it_has_joined_with_a_key(
     assert strict.guard.half_open == 0
 
 
+def test_checking_keys_closes_those_of_revoked_ones_and_no_tokens(node: Node) -> None:
+    """No store has tokens: that says nothing about them."""
+    good, gone = node.keys.make(), node.keys.make()
+    peers = [node.peer() for _ in range(3)]
+    for peer, text in zip(peers, (good, gone, token()), strict=True):
+        peer.say(f'0/a,{{"apiKey":"{text}"}}')
+    del node.keys.keys[gone[4:16]]
+    checked: list[Any] = []
+    Deferred.fromCoroutine(node.audience.check_keys()).addBoth(checked.append)
+    assert checked == [None]
+    assert [peer.gone for peer in peers] == [False, True, False]
+
+
 def test_of_a_connection_only_the_keys_in_use_are_kept(node: Node) -> None:
     """However many it has come and gone with."""
     peer = node.peer()
