@@ -79,6 +79,10 @@ LAYERS: dict[str, set[str]] = {
     "cli": {"settings", "errors"},
     "workers": {"settings", "errors", "ops", "signals", "transports.listening"},
     "workers.child": {"*"},
+    "running": {
+        *("engineio.registry", "errors", "mover", "ops", "rewards", "standing", "transports.wheel"),
+        "upkeep",
+    },
     "node": {"*"},
     "tap": {"*"},
 }
