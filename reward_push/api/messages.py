@@ -5,7 +5,8 @@ from twisted.web.server import Request
 from ..access.interfaces import Right
 from ..rewards.errors import ErrorCode
 from ..rewards.message import record_to_answer
-from ..rewards.publisher import Accepted, Publisher
+from ..rewards.outcome import Accepted
+from ..rewards.publisher import Publisher
 from .answers import Answer, json_answer
 from .auth import Callers, authorize
 from .batch import Batches, status_of

@@ -7,7 +7,7 @@ from twisted.web.server import Request
 from ..access.interfaces import Right
 from ..rewards.errors import ErrorCode
 from ..rewards.instants import to_rfc3339
-from ..rewards.interfaces import IPresence, PresentSocket
+from ..rewards.presence import IPresence, PresentSocket
 from ..rewards.structure import identifier
 from .answers import Answer, json_answer
 from .auth import Callers, authorize
