@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from ..free_port import free_port
+
 TIMEOUT_S = 30.0
 KEY = re.compile(r"rpk_[a-z2-7]{12}_[A-Za-z0-9_-]{43}")
 
@@ -21,9 +23,7 @@ class Process:
     """``twistd reward-push`` in a folder of its own."""
 
     def __init__(self, folder: Path, *options: str, twistd: tuple[str, ...] = ("-n",)) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.folder = folder
         environ = {k: v for k, v in os.environ.items() if not k.startswith("REWARD_PUSH_")}
         command = [str(Path(sys.executable).with_name("twistd")), *twistd, "reward-push"]
