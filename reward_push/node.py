@@ -9,7 +9,6 @@ from typing import Any
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall
 
 from .access.addresses import Proxies
@@ -25,7 +24,6 @@ from .audience import Audience
 from .census import Census
 from .engineio.errors import CloseReason
 from .engineio.registry import Registry
-from .errors import StartError
 from .figures import (
     ApiFigures,
     StoreFigures,
@@ -75,7 +73,7 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
     The store is opened once to see that it can be, and gets its first keys if it has none: they are
     shown here, before the process may turn into a daemon without a terminal.
 
-    Raises :class:`StartError`.
+    Raises :class:`.errors.StartError`.
     """
     # Twisted's reactor goes by the wall clock, which may be set: every timer would stall or fire at once.
     # What is due is the schedule's business, and goes by the wall clock there.
@@ -271,12 +269,9 @@ class Node(MultiService):
         self._upkeep = upkeep
 
     def privilegedStartService(self) -> None:
-        """Listen. Raises :class:`StartError` when a port cannot be had."""
-        try:
-            self._standing.listen()
-            super().privilegedStartService()
-        except (CannotListenError, OSError, OverflowError) as error:
-            raise StartError(f"listen: {error}") from error
+        """Listen. Raises :class:`.errors.StartError` when a port cannot be had."""
+        self._standing.listen()
+        super().privilegedStartService()
 
     def startService(self) -> None:
         """Stand, without which nothing works, and be ready."""

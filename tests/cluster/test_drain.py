@@ -60,6 +60,8 @@ def test_a_stopping_node(cluster: RunningCluster) -> None:
     elsewhere.say(f'40/dropcodes,{{"apiKey":"{key.key}"}}')
     assert elsewhere.websocket().answer_to_upgrade.status == 503
     assert elsewhere.poll().startswith("40/dropcodes,")
+    # Connections to other nodes come and go without a line.
+    assert "HTTP11ClientFactory" not in leaving.log()
 
     until(lambda: {n["node"]: n["draining"] for n in other.get("/v1/nodes")[1]["items"]}["n1"])
     begin = time.monotonic()
