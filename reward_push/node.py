@@ -70,7 +70,7 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
     The store is opened once to see that it can be, and gets its first keys if it has none: they are
     shown here, before the process may turn into a daemon without a terminal.
 
-    Raises :class:`StartError`.
+    Raises :class:`.errors.StartError`.
     """
     # Twisted's reactor goes by the wall clock, which may be set: every timer would stall or fire at once.
     # What is due is the schedule's business, and goes by the wall clock there.
