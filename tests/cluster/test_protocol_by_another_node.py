@@ -16,6 +16,7 @@ from ..protocol.test_heartbeat import *  # noqa: F403
 from ..protocol.test_keys import *  # noqa: F403
 from ..protocol.test_packets import *  # noqa: F403
 from ..protocol.test_polling import *  # noqa: F403
+from ..protocol.test_proof import *  # noqa: F403
 from ..protocol.test_upgrade import *  # noqa: F403
 from ..running_node import ONE_ADDRESS
 from ..running_redis import RunningRedis

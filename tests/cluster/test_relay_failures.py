@@ -141,7 +141,8 @@ def test_too_many_at_once(redis: RunningRedis, owner: RunningSmallNode) -> None:
         settled_at = Client(small.port)  # its own sessions need no room
         assert settled_at.post("4x").status == 200
         answer = clients[3].get()
-        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        assert answer.brief == (503, b'{"code":4,"message":"Service unavailable"}')
+        assert answer.headers["retry-after"] == "1"
         assert clients[3].websocket().answer_to_upgrade.status == 503
         clients[0].port = owner.port
         clients[0].say("4x")

@@ -142,7 +142,8 @@ def test_a_port_that_is_taken_stops_the_start(tmp_path: Path, started: list[Proc
         status, out, err = node.refused()
     assert status == 1
     assert "Traceback" not in out + err
-    assert f"listen: Couldn't listen on 127.0.0.1:{port}" in err
+    where = f"tcp:{port}:interface=127.0.0.1"
+    assert f"listen = '{where}': Couldn't listen on 127.0.0.1:{port}" in err
     assert err.count("\n") == 1
 
 
@@ -209,4 +210,16 @@ def test_an_endpoint_that_cannot_listen_is_one_line(
     status, out, err = node.refused()
     assert status == 1
     assert "Traceback" not in out + err
-    assert err.startswith("reward-push: listen")
+    assert err.startswith(f"reward-push: listen = {listen!r}: ")
+    assert err.count("\n") == 1
+
+
+def test_which_port_cannot_be_had_is_said(tmp_path: Path, started: list[Process]) -> None:
+    """Not only that of clients may be the wrong one."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
+        node = Process(tmp_path, "--internal-listen", where)
+        started.append(node)
+        status, _, err = node.refused()
+    assert status == 1
+    assert err.startswith(f"reward-push: internal_listen = '{where}': Couldn't listen on 127.0.0.1")

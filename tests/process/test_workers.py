@@ -286,11 +286,11 @@ def test_a_port_that_is_taken(start: Callable[..., Workers]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         said = refused(start(listen=f"tcp:{port}:interface=127.0.0.1"))
-    assert f"listen: Couldn't listen on 127.0.0.1:{port}" in said
+    assert f"listen = 'tcp:{port}:interface=127.0.0.1': Couldn't listen on 127.0.0.1:{port}" in said
     first = start()
     first.ready()
     said = refused(start(listen=f"tcp:{first.port}:interface=127.0.0.1"))
-    assert f"listen: Couldn't listen on 127.0.0.1:{first.port}" in said
+    assert f": Couldn't listen on 127.0.0.1:{first.port}" in said
     assert first.served_by() in ("w-1", "w-2")
 
 
@@ -299,7 +299,10 @@ def test_what_a_worker_cannot_have_stops_all(start: Callable[..., Workers]) -> N
     port = free_port(in_a_row=2)
     with socket.create_server(("127.0.0.1", port + 1)):
         said = refused(start("--cluster-listen", f"tcp:{port}:interface=127.0.0.1"))
-    assert f"cluster_listen: Couldn't listen on 127.0.0.1:{port + 1}" in said
+    assert (
+        f"cluster_listen = 'tcp:{port + 1}:interface=127.0.0.1': Couldn't listen on 127.0.0.1:{port + 1}"
+        in said
+    )
 
 
 def test_without_redis_there_are_none(tmp_path: Path) -> None:
