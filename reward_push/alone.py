@@ -13,8 +13,9 @@ from .errors import StartError
 from .first_keys import FirstKeys
 from .mover import Guest
 from .presence import LonePresence
-from .rewards.interfaces import INews, IPresence
+from .rewards.interfaces import INews
 from .rewards.news import LocalNews
+from .rewards.presence import IPresence
 from .settings.model import Settings
 from .standing import IStanding, Parts
 from .store.errors import StoreError

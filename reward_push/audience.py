@@ -123,10 +123,14 @@ class Audience:
     def disconnected(self, socket: Socket, _reason: str) -> None:
         """Forget a socket that is gone."""
         if socket.user is not None:
-            in_use = socket.client.user.keys[socket.user.device.key_id]
+            keys = socket.client.user.keys
+            in_use = keys[socket.user.device.key_id]
             in_use.sockets -= 1
             if not in_use.sockets:
                 self._guard.key_left(in_use.key)
+                if not socket.client.ended:
+                    # Else who comes and goes with one key after the other would have all of them kept.
+                    del keys[in_use.key.key_id]
             if socket.user.ends is not None:
                 self._wheel.discard(socket.user.ends)
             self.holders.discard(socket.user.device.key_id, socket)
@@ -136,6 +140,10 @@ class Audience:
     def keys_in_use(self) -> list[str]:
         """Return the ids of the keys, in a store, that have a connected socket."""
         return [key_id for key_id in self.holders if not key_id.startswith(KEY_ID_PREFIX)]
+
+    async def check_keys(self) -> None:
+        """Close the connections of keys whose end may have been missed: see :meth:`.access.keys.KeyRing.check`."""
+        await self._keys.check(self.keys_in_use())
 
     def revoked(self, key_id: str) -> None:
         """Close the connections of a key that is valid no more; their clients come back, and are told."""
@@ -216,7 +224,7 @@ class Audience:
         ends = None
         if key.expires_at_ms is not None:
             ends = KeyEnd(key, socket, self._wheel, self._now_ms)
-        return Member(device, key.groups, ends)
+        return Member(device, ends)
 
     async def _authenticate(self, presented: str, address: str) -> Key:
         try:

@@ -23,12 +23,14 @@ from .cluster.reach import Reach
 from .cluster.relay import Relay
 from .engineio.errors import CloseReason, Refusal
 from .engineio.registry import Registry
+from .ops.health import STATUS_WORDS
 from .ops.metrics import Metrics
 from .ops.timed import Observe, Timed
 from .rewards.delivery import Delivery
 from .rewards.errors import ErrorCode
 from .rewards.interfaces import IMessageStore, Reason
-from .rewards.publisher import LIVE, REPEATED, SCHEDULED, Publisher
+from .rewards.outcome import LIVE, REPEATED, SCHEDULED
+from .rewards.publisher import Publisher
 from .rewards.receipts import ReceiptBuffer
 from .rewards.waiting import Waiting
 from .socketio.server import Server
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
     from .cluster.subscriber import Subscriber
 
 STORE: tuple[InterfaceClass, ...] = (IMessageStore, IKeyStore)
-HEALTH = ("starting", "ok", "degraded", "draining")
 PUBLISHING = {"POST /v1/messages": "message", "POST /v1/messages/batch": "batch"}
 """Calls of the API whose time is shown, and what they are called."""
 
@@ -103,7 +104,7 @@ def show_node(metrics: Metrics, node_id: str, health: Callable[[], Mapping[str, 
 
     def statuses() -> dict[tuple[str, ...], float]:
         now = str(health()["status"])
-        return {(each,): float(each == now) for each in HEALTH}
+        return {(each,): float(each == now) for each in STATUS_WORDS}
 
     metrics.show("health", statuses)
 

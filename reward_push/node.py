@@ -1,4 +1,4 @@
-"""The composition root: every object of a node is made here, wired, started and stopped in order."""
+"""The composition root: every object of a node is made here and wired; :mod:`.running` starts and stops them."""
 
 import sys
 import time
@@ -7,10 +7,7 @@ from importlib.metadata import version
 from math import inf
 from typing import Any
 
-from twisted.application.service import IService, MultiService
-from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IDelayedCall
+from twisted.application.service import IService
 
 from .access.addresses import Proxies
 from .access.guard import GIVES_WAY_AFTER_S, Guard
@@ -25,7 +22,6 @@ from .audience import Audience
 from .census import Census
 from .engineio.errors import CloseReason
 from .engineio.registry import Registry
-from .errors import StartError
 from .figures import (
     ApiFigures,
     StoreFigures,
@@ -34,7 +30,6 @@ from .figures import (
     show_messages,
     show_node,
 )
-from .mover import Mover
 from .ops.health import Health
 from .ops.heap import LOOK_S, Heap
 from .ops.lag import LoopLag
@@ -48,8 +43,9 @@ from .rewards.delivery import Delivery
 from .rewards.news import LocalNews
 from .rewards.publisher import Publisher
 from .rewards.receipts import ReceiptBuffer
-from .rewards.scheduler import CLAIM_AHEAD_MS, Scheduler
+from .rewards.scheduler import Scheduler
 from .rewards.waiting import Waiting
+from .running import Node
 from .settings.model import Settings, TokenSettings
 from .signals import on_second_stop
 from .socketio.decoder import Decoder, Limits
@@ -62,8 +58,6 @@ from .transports.websocket import WebSocketAcceptor
 from .transports.wheel import Wheel, tick_for
 from .upkeep import Upkeep
 
-READY_WITHIN_S = 5.0
-"""How long a node is `starting` while its store cannot be reached; then it is `degraded`."""
 TIDY_S = 10.0
 """How often tables give back what is over."""
 
@@ -76,7 +70,7 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
     The store is opened once to see that it can be, and gets its first keys if it has none: they are
     shown here, before the process may turn into a daemon without a terminal.
 
-    Raises :class:`StartError`.
+    Raises :class:`.errors.StartError`.
     """
     # Twisted's reactor goes by the wall clock, which may be set: every timer would stall or fire at once.
     # What is due is the schedule's business, and goes by the wall clock there.
@@ -238,87 +232,3 @@ def _tokens(
         file = KeySetFile(settings.jwks_path, settings.algorithm, settings.keys, tokens)
         upkeep.every(CHECK_S, file.check)
     return tokens
-
-
-class Node(MultiService):
-    """A running node. Its children are the ports it listens on, and what watches the event loop.
-
-    Started: ports (a port that cannot be had stops the start), what it stands on, schedule, ready.
-    Stopped: no longer ready, no handshakes, clients moved away, schedule, ports, receipts, what it stands
-    on, wheel.
-    """
-
-    def __init__(
-        self,
-        standing: IStanding,
-        scheduler: Scheduler,
-        waiting: Waiting,
-        receipts: ReceiptBuffer,
-        registry: Registry,
-        health: Health,
-        wheel: Wheel,
-        upkeep: Upkeep,
-        clock: Any,
-    ) -> None:
-        super().__init__()
-        self._standing = standing
-        self._scheduler = scheduler
-        self._waiting = waiting
-        self._receipts = receipts
-        self._mover = Mover(lambda: (*registry, *standing.guests()), clock)
-        self._registry = registry
-        self._health = health
-        self._wheel = wheel
-        self._clock = clock
-        self._patience: IDelayedCall
-        self._upkeep = upkeep
-
-    def privilegedStartService(self) -> None:
-        """Listen. Raises :class:`StartError` when a port cannot be had."""
-        try:
-            self._standing.listen()
-            super().privilegedStartService()
-        except (CannotListenError, OSError, OverflowError) as error:
-            raise StartError(f"listen: {error}") from error
-
-    def startService(self) -> None:
-        """Stand, without which nothing works, and be ready."""
-        self._standing.start()
-        super().startService()
-        self._upkeep.start()
-        # With its store away a node is of use to those who are connected: it does not wait for ever.
-        self._patience = self._clock.callLater(READY_WITHIN_S, self._health.started)
-        self._standing.ready().addCallback(self._begin)
-
-    def _begin(self, _: None) -> None:
-        if self._patience.active():
-            self._patience.cancel()
-        if self.running:
-            self._health.started()
-            self._scheduler.start()
-
-    def stopService(self) -> "Deferred[None]":
-        """Stop in order; fires when all that was accepted is in the store."""
-        return Deferred.fromCoroutine(self._stop())
-
-    def hurry(self) -> None:
-        """While it stops: send away at once who is still there."""
-        self._mover.move(0)
-
-    async def _stop(self) -> None:
-        self._health.draining()
-        if self._patience.active():
-            self._patience.cancel()
-        self._registry.draining = True
-        kept = self._upkeep.stop()  # Begins while it is known which keys are in use.
-        if self._standing.drain_s:
-            await self._mover.move(self._standing.drain_s)
-        await self._scheduler.stop()
-        await self._waiting.stop(CLAIM_AHEAD_MS / 1000)
-        await self._mover.move(0)
-        await self._standing.leave()
-        await super().stopService()
-        await self._receipts.stop()
-        await kept
-        await self._standing.stop()
-        self._wheel.stop()

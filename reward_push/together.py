@@ -3,7 +3,6 @@
 Imported only when it is needed: the Redis library installs a reactor.
 """
 
-import contextlib
 import secrets
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +16,6 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from .access.interfaces import KeyExists
 from .cluster.address import RedisAddress
 from .cluster.advertise import address_of
 from .cluster.backplane import Backplane, ToldByStore
@@ -41,11 +39,14 @@ from .cluster.subscriber import Subscriber
 from .errors import StartError
 from .figures import show_others, show_redis
 from .first_keys import FirstKeys, goes_nowhere
-from .mover import Guest, Mover
+from .mover import Guest
 from .ops.metrics import Metrics
 from .presence import ClusterPresence
-from .rewards.interfaces import INews, IPresence
+from .recovery import Recovery
+from .rewards.interfaces import INews
 from .rewards.news import LocalNews
+from .rewards.presence import IPresence
+from .settings.errors import SettingsError
 from .settings.model import ClusterSettings, Settings
 from .standing import IStanding, Parts
 from .store.redis.store import RedisStore
@@ -57,8 +58,6 @@ ACCEPT_WITHIN_MS = 1_900
 """What Redis does not accept in this time it does not accept at all: a little less than anybody waits."""
 RELAY_MARGIN_S = 10.0
 """How much longer than a poll is held an answer of another node is waited for."""
-RESTORE_OVER_S = 10.0
-"""How long it takes to send clients away after Redis has lost what it knew of their devices."""
 MISSED_GRACE_MS = 5_000
 """What was due this long before this node began was not missed: others may have been at work."""
 ASK_EVERY_S = 0.2
@@ -110,12 +109,10 @@ class Together:
         self._channels = Channels(cluster.redis_prefix)
         self._maintenance = LoopingCall(self.store.maintain)
         self._maintenance.clock = reactor
-        self._epoch: str | None = None
-        self._losses = 0
-        """How often Redis has come back without what it knew."""
         self._ready: Deferred[None] = Deferred()
         self._entered: Deferred[None] = Deferred()
         self._parts: Parts
+        self._recovery: Recovery
 
         password = None if address.credentials is None else address.credentials.password
         secret = SharedSecret(cluster.secret, password)
@@ -182,8 +179,18 @@ class Together:
             self.peers,
             self._reactor,
         )
+        self._recovery = Recovery(
+            self.store,
+            self.clock,
+            parts.keys,
+            lambda: parts.registry,
+            self.backplane.highest,
+            self._reactor,
+        )
         self.troubles.append(self.backplane.trouble)
-        show_redis(self._metrics, self.link, self.subscriber, self.clock, lambda: self._losses)
+        show_redis(
+            self._metrics, self.link, self.subscriber, self.clock, lambda: self._recovery.losses
+        )
         show_others(self._metrics, self.backplane, self.directory, self.relay, self._reach)
         self.presence = ClusterPresence(parts.here, self.peers)
         latecomers = Latecomers(self.peers, parts.delivery.tell_here)
@@ -210,7 +217,8 @@ class Together:
         self._listening.addErrback(failures.append)
         if failures:
             failures[0].trap(CannotListenError, OSError)
-            raise StartError(f"cluster_listen: {failures[0].getErrorMessage()}")
+            reason = failures[0].getErrorMessage()
+            raise SettingsError("cluster_listen", self._cluster.listen, reason)
 
     def start(self) -> None:
         """See :class:`.standing.IStanding`."""
@@ -276,17 +284,8 @@ class Together:
 
     async def _connected(self) -> None:
         """The link has a new connection, which nobody has used yet."""
-        if self._epoch is None:
-            # Nothing is asked of the store before the time is known.
-            await self.clock.find()
-            self.store.start()
-        epoch = await self.store.meet(secrets.token_hex(8), self.backplane.highest())
-        before, self._epoch = self._epoch, epoch
-        if before is not None:
-            await self.clock.find()
-            self.directory.hurry()
-            if epoch != before:
-                await self._restore()
+        await self._recovery.meet()
+        self.directory.hurry()
         if not self._entered.called:
             await self._first_keys()
             self._entered.callback(None)
@@ -308,20 +307,6 @@ class Together:
             except StartError as error:
                 self._log.error("{reason}", reason=str(error))
 
-    async def _restore(self) -> None:
-        """Redis has come back without what it knew: give it the keys back that are in use here."""
-        self._losses += 1
-        stored = self._parts.keys.known()
-        self._log.error(
-            "Redis has lost its data: this node gives it {count} keys back and sends its clients away"
-            " to come again. Messages are lost",
-            count=len(stored),
-        )
-        for each in stored:
-            with contextlib.suppress(KeyExists):
-                await self.store.add_key(each)
-        Mover(lambda: self._parts.registry, self._reactor).move(RESTORE_OVER_S)
-
     def _load(self) -> Load:
         said = self._parts.health()
         return Load(int(said["connections"]), str(said["status"]))
@@ -332,12 +317,7 @@ class Together:
 
     async def _everything(self) -> Any:
         """Nobody knows what was missed: find out which keys are still there; return all sockets."""
-        audience, keys = self._parts.audience, self._parts.keys
-        for key_id in list(audience.holders):
-            if await self.store.get_key(key_id) is None:
-                keys.revoked(key_id)
-            else:
-                keys.forget(key_id)
+        await self._parts.audience.check_keys()
         return list(
             chain.from_iterable(each.sockets for each in self._parts.server.namespaces.values())
         )

@@ -7,7 +7,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from .running_redis import free_port
+from .free_port import free_port
 
 CALL_TIMEOUT_S = 10.0
 _CHUNK = 65_536
@@ -23,17 +23,24 @@ class FaultyLink:
     def __init__(self, target_port: int) -> None:
         self.port = free_port()
         self._target_port = target_port
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop
         self._flows = asyncio.Event()
         self._flows.set()
         self._delay_s = 0.0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="link", daemon=True)
+        self._forwarding: set[asyncio.Task[None]] = set()
+        self._thread: threading.Thread
 
     def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="link", daemon=True)
         self._thread.start()
-        self._call(self._listen())
+        try:
+            self._call(self._listen())
+        except BaseException:
+            self._stop()
+            raise
         return self
 
     def __exit__(
@@ -42,10 +49,7 @@ class FaultyLink:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._call(self._end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._stop()
 
     def cut(self) -> None:
         """Break what there is, without a word, and refuse new connections."""
@@ -69,6 +73,14 @@ class FaultyLink:
         self._call(self._set(self._flows.set))
         self._call(self._listen())
 
+    def _stop(self) -> None:
+        try:
+            self._call(self._end())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
     async def _set(self, change: Callable[[], None]) -> None:
         change()
 
@@ -90,30 +102,45 @@ class FaultyLink:
 
     async def _end(self) -> None:
         await self._cut()
-        mine = asyncio.current_task()
-        others = [each for each in asyncio.all_tasks() if each is not mine]
-        for each in others:
-            each.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await self._drop()
+        # Connections that are just being taken: there was nobody yet to close them.
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+        await self._drop()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _drop(self) -> None:
+        dropped = list(self._forwarding)
+        for each in dropped:
+            each.cancel()
+        await asyncio.gather(*dropped, return_exceptions=True)
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
-        ends = [writer]
+        forwarding = asyncio.create_task(self._join(reader, writer))
+        self._forwarding.add(forwarding)
+        forwarding.add_done_callback(self._forwarding.discard)
+        # A task that is cancelled before its first step does nothing at all.
+        forwarding.add_done_callback(lambda _: self._abort(writer))
+
+    def _abort(self, writer: asyncio.StreamWriter) -> None:
+        self._writers.discard(writer)
+        writer.transport.abort()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         flows = self._flows
         try:
             await flows.wait()
             there, back = await asyncio.open_connection("127.0.0.1", self._target_port)
-            self._writers.add(back)
-            ends.append(back)
+        except OSError:
+            return
+        self._writers.add(back)
+        try:
             await asyncio.gather(
                 self._forward(reader, back, flows), self._forward(there, writer, flows)
             )
-        except (OSError, asyncio.CancelledError):
-            pass  # Cancelled: at the end of the link.
+        except OSError:
+            pass
         finally:
-            for each in ends:
-                self._writers.discard(each)
-                each.transport.abort()
+            self._abort(back)
 
     async def _forward(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flows: asyncio.Event

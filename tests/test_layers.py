@@ -53,6 +53,7 @@ LAYERS: dict[str, set[str]] = {
     "replay": {"engineio.interfaces", "engineio.outgoing", "socketio", "access", "rewards"},
     "presence": {"engineio", "socketio", "rewards", "cluster.peers"},
     "mover": {"engineio"},
+    "recovery": {"access", "cluster", "mover", "store"},
     "census": {"engineio"},
     "figures": {"*"},
     "ports": {"bodies", "access", "api", "settings", "transports"},
@@ -78,6 +79,10 @@ LAYERS: dict[str, set[str]] = {
     "cli": {"settings", "errors"},
     "workers": {"settings", "errors", "ops", "signals", "transports.listening"},
     "workers.child": {"*"},
+    "running": {
+        *("engineio.registry", "errors", "mover", "ops", "rewards", "standing", "transports.wheel"),
+        "upkeep",
+    },
     "node": {"*"},
     "tap": {"*"},
 }

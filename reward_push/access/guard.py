@@ -77,8 +77,6 @@ class Guard:
         self._proxy_notice = Seldom(now)
         self.connections = 0
         """Sessions now."""
-        self.handshakes = 0
-        """Let in so far."""
         self.turned_away = dict.fromkeys(Reason, 0)
         """So far, by reason; a client that comes again counts again."""
         self.gave_way = 0
@@ -153,7 +151,6 @@ class Guard:
         """A session was opened. :meth:`left` tells of its end."""
         address = guest.handshake.address
         self.connections += 1
-        self.handshakes += 1
         self._by_address.add(address)
         self._half_open[guest] = self._now()
         self._half_open_of.setdefault(address, {})[guest] = None

@@ -55,6 +55,7 @@ class KeyRing:
         self._known: Recent[StoredKey] = Recent(cache_size)
         self._unknown: Recent[None] = Recent(unknown_cache_size)
         self._guessed: Recent[None] = Recent(unknown_cache_size)
+        self._revoked: Recent[str] = Recent(cache_size)
         self._lookups: dict[str, _Lookup] = {}
         self._max_lookups = max_lookups
         self.usage = KeyUsage(store, now_ms)
@@ -143,6 +144,7 @@ class KeyRing:
 
     def revoked(self, key_id: str) -> None:
         """A key was removed from the store, by whomever: forget it, and close its sockets. Idempotent."""
+        self._revoked.put(key_id, key_id)
         self.forget(key_id)
         self.evict(key_id)
 
@@ -157,9 +159,25 @@ class KeyRing:
         stored = self._known.get(key.key_id)
         return stored is not None and stored.key == key
 
+    async def check(self, in_use: Iterable[str]) -> None:
+        """Trust nothing: news of revoked keys may have been missed. ``in_use``: keys that have sockets here.
+
+        All keys are looked up again, those in use now. Raises :class:`StoreUnavailable`: then it is to be
+        done again.
+        """
+        for stored in self.known():
+            self.forget(stored.key.key_id)
+        for key_id in in_use:
+            if await self._store.get_key(key_id) is None:
+                self.revoked(key_id)
+
     def known(self) -> list[StoredKey]:
         """Return the keys in memory, those of the configuration left out: for a store that has lost its own."""
         return list(self._known)
+
+    def known_revoked(self) -> list[str]:
+        """Return the ids of keys that were revoked as far as this node has heard, the last ones: for the same."""
+        return list(self._revoked)
 
     def forget(self, key_id: str) -> None:
         """Look ``key_id`` up again the next time, and in lookups under way."""

@@ -97,7 +97,7 @@ async def authorize(request: Request, callers: Callers, right: Right | None) -> 
     """
     key = await callers.identify(request, _presented(request))
     _check_kind(key)
-    if right is not None and right not in key.rights:
+    if right is not None and not key.may(right):
         msg = f'this key has not the right "{right}"'
         raise Refused(ErrorCode.FORBIDDEN, msg)
     return key

@@ -8,9 +8,10 @@ from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.web.server import Request
 
 from ..access.interfaces import Key, StoreUnavailable
-from ..rewards.errors import ErrorCode, Refused, invalid
+from ..rewards.errors import invalid
 from ..rewards.message import record_to_answer
-from ..rewards.publisher import Accepted, Outcome, Publisher
+from ..rewards.outcome import Accepted, Outcome, unavailable
+from ..rewards.publisher import Publisher
 from ..rewards.structure import Field, kind_of, structure
 from ..strict_json import dumps
 from .answers import Answer
@@ -31,10 +32,6 @@ IN_FLIGHT = 4
 
 MAX_LARGE = 2
 """Large batches that are worked on at one time; others wait."""
-
-UNAVAILABLE = Refused(
-    ErrorCode.UNAVAILABLE, "the store is not available; this message was not accepted, try again"
-)
 
 Result = bytes
 """What became of one message, encoded."""
@@ -82,9 +79,9 @@ class Batches:
             try:
                 outcomes: Sequence[Outcome] = await published
                 accepted = True
-            except StoreUnavailable as unavailable:
-                failure = unavailable
-                outcomes = [UNAVAILABLE] * count
+            except StoreUnavailable as error:
+                failure = error
+                outcomes = [unavailable()] * count
             for outcome in outcomes:
                 results.append(_result(outcome))
                 await slices.pause()

@@ -1,12 +1,12 @@
 """``POST`` and ``GET /v1/keys``, ``DELETE /v1/keys/{key_id}``."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from twisted.web.server import Request
 
 from ..access import key_cursor
-from ..access.interfaces import ANY_STREAMER, MAX_GROUPS, Key, KeyKind, KeyPage, KeyUse, Right
+from ..access.interfaces import ANY_STREAMER, MAX_GROUPS, Key, KeyKind, KeyUse, Right
 from ..access.key_text import KEY_ID
 from ..rewards.errors import ErrorCode, Refused, invalid
 from ..rewards.instants import instant, to_rfc3339
@@ -14,8 +14,9 @@ from ..rewards.structure import Field, identifier, many, one_of, shown, structur
 from .answers import Answer, json_answer
 from .auth import Callers, Keys, authorize
 from .body import read_object
-from .limits import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME_CHARS, MAX_PAGES
+from .limits import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME_CHARS
 from .operation import PAGE_PARAMETERS, Operation, Said, ref
+from .pages import read_page
 from .query import read_query, whole_number
 
 _PLUGIN_ONLY = ("streamer", "groups")
@@ -28,7 +29,6 @@ CREATE_KEY = Operation(
     {201: Said("The key, and this once what its holder presents.", ref("CreatedKey"))},
     right=Right.ADMIN,
     body=ref("NewKey"),
-    takes_query=False,
     tag="keys",
 )
 
@@ -78,6 +78,7 @@ class KeyCreation:
     async def create(self, request: Request) -> Answer:
         """Create a plugin's or a backend's key; the answer shows its secret, this once."""
         creator = await authorize(request, self._callers, Right.ADMIN)
+        read_query(request, {})
         fields = structure(read_object(request), self._fields)
         kind = KeyKind(fields["kind"])
         _check_kind(kind, fields)
@@ -116,9 +117,15 @@ class KeyList:
         """List keys, newest first, without their secrets."""
         reader = await authorize(request, self._callers, Right.ADMIN)
         asked = read_query(request, _PARAMETERS)
-        page = await self._page(reader, asked)
-        items = [use_to_answer(each) for each in page.keys]
-        return json_answer(200, {"items": items, "next_cursor": page.cursor})
+        limit = asked.get("limit", DEFAULT_LIMIT)
+
+        async def read(cursor: str | None) -> tuple[Sequence[KeyUse], str | None]:
+            page = await self._keys.page(limit, cursor)
+            return page.keys, page.cursor
+
+        keys, cursor = await read_page(read, asked.get("cursor"), _visible_to(reader))
+        items = [use_to_answer(each) for each in keys]
+        return json_answer(200, {"items": items, "next_cursor": cursor})
 
     async def revoke(self, request: Request, key_id: str) -> Answer:
         """Revoke a key: 200 with what it was, once; 404 when there is no such key, or no longer."""
@@ -135,18 +142,9 @@ class KeyList:
             raise _no_key()
         return json_answer(200, key_to_answer(revoked))
 
-    async def _page(self, reader: Key, asked: dict[str, Any]) -> KeyPage:
-        """Read a page and leave out what is not for ``reader``; go on while nothing is left of it."""
-        cursor = asked.get("cursor")
-        for _ in range(MAX_PAGES):
-            page: KeyPage = await self._keys.page(asked.get("limit", DEFAULT_LIMIT), cursor)
-            if reader.namespaces is None:
-                return page
-            visible = tuple(each for each in page.keys if _within(each.key, reader))
-            cursor = page.cursor
-            if visible or cursor is None:
-                break
-        return KeyPage(visible, cursor)
+
+def _visible_to(reader: Key) -> Callable[[KeyUse], bool] | None:
+    return None if reader.namespaces is None else lambda use: _within(use.key, reader)
 
 
 def use_to_answer(use: KeyUse) -> dict[str, Any]:

@@ -1,24 +1,26 @@
 """``GET /v1/messages`` and ``/v1/messages/{id}``: what became of messages."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.web.server import Request
 
-from ..access.interfaces import Right
+from ..access.interfaces import Key, Right
 from ..rewards.errors import ErrorCode
 from ..rewards.instants import to_rfc3339
 from ..rewards.interfaces import DeviceReceipt, IMessageStore, Page
-from ..rewards.message import State, record_to_answer
+from ..rewards.message import MessageRecord, State, record_to_answer
 from ..rewards.names import is_name
-from ..rewards.publisher import no_message
+from ..rewards.outcome import no_message
 from ..rewards.structure import identifier, one_of
 from ..strict_json import dumps
 from .answers import Answer
 from .auth import Callers, authorize
-from .limits import DEFAULT_LIMIT, MAX_LIMIT, MAX_PAGES
+from .limits import DEFAULT_LIMIT, MAX_LIMIT
 from .operation import PAGE_PARAMETERS, Operation, Parameter, Said, ref
+from .pages import read_page
 from .query import cursor, read_query, to_cursor, whole_number
 from .slices import CallSoon, Slices
 
@@ -93,30 +95,31 @@ class MessageReports:
         key = await authorize(request, self._callers, Right.READ)
         asked = read_query(request, _PARAMETERS)
         await self._flush()
-        page = await self._page(asked, key.namespaces)
+        records, following = await read_page(
+            partial(self._read, asked), asked.get("cursor"), _visible_to(key)
+        )
         slices = Slices(self._call_soon)
         items = []
-        for record in page.records:
+        for record in records:
             items.append(dumps(record_to_answer(record)))
             await slices.pause()
-        going_on = dumps(to_cursor(page.cursor))
+        going_on = dumps(to_cursor(following))
         return Answer(200, f'{{"items":[{",".join(items)}],"next_cursor":{going_on}}}'.encode())
 
-    async def _page(self, asked: dict[str, Any], allowed: Collection[str] | None) -> Page:
-        """Read a page and leave out what is not ``allowed``; go on while nothing is left of it."""
+    async def _read(
+        self, asked: dict[str, Any], begin: int | None
+    ) -> tuple[Sequence[MessageRecord], int | None]:
         state = State(asked["state"]) if "state" in asked else None
-        begin = asked.get("cursor")
-        for _ in range(MAX_PAGES):
-            page: Page = await self._store.page(
-                state, asked.get("streamer"), asked.get("limit", DEFAULT_LIMIT), begin
-            )
-            if allowed is None:
-                return page
-            records = tuple(each for each in page.records if each.message.namespace in allowed)
-            begin = page.cursor
-            if records or begin is None:
-                break
-        return Page(records, begin)
+        page: Page = await self._store.page(
+            state, asked.get("streamer"), asked.get("limit", DEFAULT_LIMIT), begin
+        )
+        return page.records, page.cursor
+
+
+def _visible_to(key: Key) -> Callable[[MessageRecord], bool] | None:
+    if key.namespaces is None:
+        return None
+    return lambda record: key.allows_namespace(record.message.namespace)
 
 
 def _order(receipt: DeviceReceipt) -> tuple[str, str, str, int]:

@@ -1,8 +1,8 @@
 """The HTTP API as one twisted.web resource, to be mounted at a site's root."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import attrs
@@ -12,60 +12,27 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from ..access.interfaces import Right
 from ..access.key_text import without_secrets
-from ..ops.health import Health, Report
+from ..ops.health import Health
 from ..rewards.errors import ErrorCode, Refused, not_supported
-from ..rewards.interfaces import IMessageStore, IPresence
+from ..rewards.interfaces import IMessageStore
+from ..rewards.presence import IPresence
 from ..rewards.publisher import Publisher
-from .answers import Answer, error_answer, json_answer, write_answer
-from .auth import Callers, Gate, Keys, authorize
+from .answers import Answer, error_answer, write_answer
+from .auth import Callers, Gate, Keys
 from .errors import INTERNAL, ApiError, as_refusal
+from .health import HEALTHCHECK, LIST_NODES, READYZ, Nodes, list_nodes, report
 from .keys import CREATE_KEY, LIST_KEYS, REVOKE_KEY, KeyCreation, KeyList
 from .messages import CANCEL, PUBLISH, PUBLISH_BATCH, Messages
 from .metrics import METRICS, MetricsPage, Page
 from .openapi import DESCRIBE, Description
-from .operation import Operation, Said, ref
-from .query import read_query
 from .reports import GET_MESSAGE, LIST_MESSAGES, Flush, MessageReports
-from .router import Calls, Handler, Route, Router, allow
+from .router import Calls, Route, Router, allow
 from .slices import CallSoon
 from .streamers import DISCONNECT, GET_STREAMER, Streamers
 
 LATER_OPEN = ("/console/", "/overlay/")
 """Pages that the interface describes and this version answers ``not_supported``."""
-
-HEALTHCHECK = Operation(
-    "healthcheck",
-    "Whether the node can hold connections: for a balancer",
-    {
-        200: Said("`ok`, or `degraded` and why.", ref("Health")),
-        503: Said("It starts, or it stops.", ref("Health")),
-    },
-    needs_key=False,
-    takes_query=False,
-    tag="health",
-)
-
-READYZ = Operation(
-    "readyz",
-    "Whether all is well",
-    {
-        200: Said("`ok`", ref("Health")),
-        503: Said("It starts, it stops, or it is degraded.", ref("Health")),
-    },
-    needs_key=False,
-    takes_query=False,
-    tag="health",
-)
-
-NODES = Operation(
-    "listNodes",
-    "List the nodes alive",
-    {200: Said("All of them.", ref("Nodes"))},
-    right=Right.READ,
-    tag="health",
-)
 
 Observe = Callable[[str, int, float], object]
 """Told of each answer: the call as ``GET /v1/messages/{id}``, the status, and how many seconds it took."""
@@ -92,7 +59,7 @@ def build_api(
     store: IMessageStore,
     flush: Flush,
     presence: IPresence,
-    nodes: Callable[[], Sequence[Mapping[str, Any]]],
+    nodes: Nodes,
     keys: Keys,
     health: Health,
     namespaces: Collection[str],
@@ -124,8 +91,8 @@ def build_api(
     page = MetricsPage(callers, metrics)
     description = Description(callers)
     health_routes = [
-        Route("GET", "/healthcheck", _report(health.healthcheck), HEALTHCHECK),
-        Route("GET", "/readyz", _report(health.readyz), READYZ),
+        Route("GET", "/healthcheck", report(health.healthcheck), HEALTHCHECK),
+        Route("GET", "/readyz", report(health.readyz), READYZ),
     ]
     calls = [
         Route("POST", "/v1/messages", messages.publish, PUBLISH),
@@ -135,7 +102,7 @@ def build_api(
         Route("DELETE", "/v1/messages/{id}", messages.cancel, CANCEL),
         Route("GET", "/v1/streamers/{streamer}", streamers.show, GET_STREAMER),
         Route("POST", "/v1/streamers/{streamer}/disconnect", streamers.disconnect, DISCONNECT),
-        Route("GET", "/v1/nodes", _nodes(callers, nodes), NODES),
+        Route("GET", "/v1/nodes", list_nodes(callers, nodes), LIST_NODES),
         Route("POST", "/v1/keys", creation.create, CREATE_KEY),
         Route("GET", "/v1/keys", key_list.page, LIST_KEYS),
         Route("DELETE", "/v1/keys/{key_id}", key_list.revoke, REVOKE_KEY),
@@ -215,25 +182,6 @@ def _without_call(method: str, calls: Calls | None) -> Answer:
         return Answer(204, headers=headers)
     msg = f"this path takes {allow(calls)}"
     raise ApiError(ErrorCode.METHOD_NOT_ALLOWED, msg, headers=headers)
-
-
-def _report(report: Callable[[], Report]) -> Handler:
-    async def handler(_request: Request) -> Answer:
-        status, body = report()
-        return json_answer(status, body)
-
-    return handler
-
-
-def _nodes(callers: Callers, nodes: Callable[[], Sequence[Mapping[str, Any]]]) -> Handler:
-    """Show the nodes alive, their load and age."""
-
-    async def handler(request: Request) -> Answer:
-        await authorize(request, callers, Right.READ)
-        read_query(request, {})
-        return json_answer(200, {"items": list(nodes()), "next_cursor": None})
-
-    return handler
 
 
 async def _later_open(_request: Request) -> Answer:

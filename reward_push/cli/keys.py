@@ -3,7 +3,7 @@
 import argparse
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -15,8 +15,6 @@ _PAGE = 200
 _DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])", re.ASCII)
 _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _WHOLE_KEY = re.compile(r"rpk_([a-z2-7]{12})_.*", re.ASCII | re.DOTALL)
-
-Run = Callable[[argparse.Namespace, Mapping[str, str]], None]
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:

@@ -26,6 +26,9 @@ from .interfaces import ILocalNews, INewsStore, ISubscriber
 from .peers import Peers
 from .subscriptions import Subscriptions
 
+MAX_SINCE = 100_000
+"""Numbers heard while not everything is, that are remembered; with more, the lower half is forgotten. What is
+made up for a second time is no harm, and of so much the store has forgotten the beginning."""
 RETRY_S = 0.5
 """The pause before healing is tried again while the store is away."""
 
@@ -178,7 +181,7 @@ class Backplane:
                 case Answer():
                     self._peers.answered(news)
                 case _:
-                    self._since.add(news.no)
+                    self._note(news.no)
                     self._apply(news)
         except Exception:  # A fault of ours must not make this node deaf.
             self._log.failure("news could not be applied")
@@ -201,6 +204,11 @@ class Backplane:
                 self._local.key_revoked(news.key_id)
 
     # Catching up.
+
+    def _note(self, number: int) -> None:
+        self._since.add(number)
+        if len(self._since) > MAX_SINCE:
+            self._since = set(sorted(self._since)[MAX_SINCE // 2 :])
 
     def _came(self, number: int) -> None:
         """A canary is back: everything up to ``number`` that was published on this connection was heard."""

@@ -19,6 +19,8 @@ from typing import Any
 import attrs
 import msgpack
 
+from ..rewards.parsing import RESERVED_EVENTS
+
 JS_PATTERN = "socket.io#*"
 """Where the JavaScript emitter publishes."""
 PYTHON_CHANNEL = "socketio"
@@ -26,12 +28,6 @@ PYTHON_CHANNEL = "socketio"
 MAX_BYTES = 64 * 1024
 """Larger ones are not passed on."""
 MAX_ROOMS = 1_000
-
-RESERVED = {
-    *("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"),
-    *("revoke", "refresh"),
-}
-"""Names that mean something to clients already."""
 
 
 class NotEmitted(ValueError):
@@ -75,7 +71,7 @@ def read(channel: str, payload: bytes) -> Emitted | None:
 
 def _check(emitted: Emitted) -> None:
     event = emitted.args[0] if emitted.args else None
-    if not isinstance(event, str) or event in RESERVED:
+    if not isinstance(event, str) or event in RESERVED_EVENTS:
         raise NotEmitted("its event has no name, or one that is reserved")
     if max(len(emitted.rooms), len(emitted.but_rooms), len(emitted.but_sockets)) > MAX_ROOMS:
         raise NotEmitted(f"it names more than {MAX_ROOMS} rooms")

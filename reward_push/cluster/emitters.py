@@ -28,9 +28,6 @@ class Emitters:
         self._server = server
         self._namespaces = frozenset(namespaces)
         self._last_complaint = ""
-        self.passed_on = 0
-        """Events."""
-        self.refused = 0
 
     def received(self, channel: str, payload: str | bytes) -> None:
         """Something was published where emitters publish. It may be anything."""
@@ -40,9 +37,7 @@ class Emitters:
             emitted = read(channel, data)
             if emitted is not None and emitted.namespace in self._namespaces:
                 self._emit(emitted)
-                self.passed_on += 1
         except (NotEmitted, EncodeError, UnicodeEncodeError) as error:
-            self.refused += 1
             self._complain(f"an event on {channel[:64]!a} was not passed on: {error}")
 
     def _emit(self, emitted: Emitted) -> None:

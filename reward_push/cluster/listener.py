@@ -13,6 +13,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
+from ..access.seldom import Seldom
 from ..transports.channel import EdgeChannel
 from ..transports.deadline import Clock
 from ..transports.errors import error_body
@@ -24,8 +25,6 @@ from .signature import CLIENT_HEADER, REFUSED_HEADER, SIGNATURE_HEADER, Rejectio
 
 ROOM_BYTES = 4096
 """By how much the head of a passed-on request may be larger than a client's: it says who passes it on."""
-TELL_AGAIN_S = 60.0
-"""How often the log says that somebody was refused, at most."""
 
 
 class NodeChannel(EdgeChannel):
@@ -78,13 +77,11 @@ class NodeSite(EdgeSite):
             options = attrs.evolve(options, idle_timeout_s=idle_timeout_s)
         super().__init__(engine, options, engine, clock)
         self.verifier = verifier
-        self._told_s: float | None = None
+        self._notice = Seldom(clock.seconds)
 
     def stranger(self, why: Rejection) -> None:
         """Nobody of ours sent a request: log it, now and then."""
-        now_s = self.clock.seconds()
-        if self._told_s is None or now_s - self._told_s >= TELL_AGAIN_S:
-            self._told_s = now_s
+        if self._notice.due() is not None:
             self._log.warn("a request for another node's was refused: {why}", why=why.value)
 
 

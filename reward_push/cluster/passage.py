@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IResponse
 from zope.interface import implementer
 
-from ..engineio.errors import CloseReason, Refusal
+from ..engineio.errors import Refusal
 from ..transports.interfaces import IUpload
 from ..transports.refusals import refuse
 from ..transports.request import EdgeRequest
@@ -101,13 +101,6 @@ class HttpPassage:
         """Expect no answer: the client is told that there is no such session."""
         if self._asking is not None:
             self._asking.cancel()
-
-    def when_idle(self, call: Callable[[], object]) -> None:
-        """See :class:`..mover.Mover`: it is answered before long, and the client asks elsewhere."""
-
-    def evict(self, reason: CloseReason) -> None:
-        """See :class:`..mover.Mover`."""
-        self.give_up()
 
     async def _ask(self, member: Member) -> Answer | None:
         head = self._head

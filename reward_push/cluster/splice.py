@@ -32,11 +32,9 @@ class Splice:
         self.client.other, self.owner.other = self.owner, self.client
         self._deadline = Deadline(clock, self._cut)
         self._ended = ended
-        self._joined = False
 
     def join(self, to_client: bytes, to_owner: bytes) -> None:
         """Begin. ``to_client``, ``to_owner``: what is to be written before all else."""
-        self._joined = True
         for end, first in ((self.client, to_client), (self.owner, to_owner)):
             end.transport.registerProducer(end.other.transport, True)
             if first:

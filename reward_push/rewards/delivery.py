@@ -81,6 +81,15 @@ class LiveMessage:
         self._counts = counts
         self._now_ms = now_ms
 
+    @property
+    def wants_answer(self) -> bool:
+        """See :class:`..engineio.interfaces.ITracker`.
+
+        A device that counts as having had a message never gets it again. Where it was the only one to get it,
+        an acknowledgement lost with a node would leave nobody to whom the message belongs.
+        """
+        return self.once
+
     def sent(self, handler: Any) -> None:
         """See :class:`..engineio.interfaces.ITracker`."""
         member = member_in(handler, self.namespace)
@@ -101,6 +110,8 @@ class Revocation:
     """A ``revoke`` on its way: a device that named itself is owed it until it is proved to have it."""
 
     __slots__ = ("_message_id", "_namespace", "_store")
+
+    wants_answer = False
 
     def __init__(self, message_id: str, namespace: str, store: IMessageStore) -> None:
         self._message_id = message_id
@@ -247,9 +258,12 @@ class Delivery:
             # Where the store is away, named devices are told at their next connect.
             had.addErrback(self._not_asked, message_id)
 
-    def tell_late(self, late: Sequence[Latecomer]) -> None:
-        """Tell those whose receipts came to the store too late for :class:`.interfaces.TakenBack` to name them."""
-        elsewhere = [each for each in late if each.device not in self._sockets]
+    def tell_late(self, late: Sequence[Latecomer], may_have_moved: bool) -> None:
+        """Tell those whose receipts came to the store too late for :class:`.interfaces.TakenBack` to name them.
+
+        Who may have moved may still seem to be here, by a connection that is dead.
+        """
+        elsewhere = [each for each in late if may_have_moved or each.device not in self._sockets]
         if elsewhere:
             self.tell_elsewhere(elsewhere)
         self.tell_here(

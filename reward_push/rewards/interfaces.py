@@ -139,7 +139,7 @@ class Missed:
     messages: tuple[Message, ...]
     """Live messages, in the order in which they became live."""
     cursor: int | None
-    """Where the next page begins; ``None``: that was all."""
+    """Where the next page begins, however few are in this one; ``None``: that was all."""
 
 
 @attrs.frozen
@@ -264,6 +264,9 @@ class IMessageStore(Interface):
         Had is ``delivered`` or more; with ``since_ms`` also ``sent`` at or after that moment: on a
         connection that still stands it is on its way. Only those with ``now_ms`` < ``expires_at``; but
         ``deliver_at`` may be to come: of what was claimed early, and when the clock was set back.
+
+        A page may have fewer than ``limit`` messages, even none, though its cursor says that more follows: how
+        many are looked at for one page is bounded. Only ``None`` for a cursor says that this was all.
         """
 
     def had(message_id: str, devices: Collection[int]) -> "Deferred[list[int]]":
@@ -297,48 +300,3 @@ class INews(Interface):
 
     def ended(ended: Iterable[Ended], but: int | None = None) -> None:
         """Messages have ended. ``but``: the device that took it, and is not told."""
-
-
-class PresentSocket(NamedTuple):
-    """A connected socket of a streamer: a client in one namespace."""
-
-    socket_id: str
-    namespace: str
-    device: str | None
-    """The name of its device; ``None``: it named none."""
-    transport: str
-    """What its connection uses now: ``polling`` or ``websocket``."""
-    revision: int
-    """The Engine.IO revision that its client speaks."""
-    since_ms: int
-    """When it joined the namespace."""
-    rtt_ms: float | None
-    """The last round-trip time measured; ``None``: none yet."""
-    node: str
-    """The node that it is connected to."""
-
-
-@attrs.frozen
-class Present:
-    """A streamer's sockets, in no particular order."""
-
-    sockets: Sequence[PresentSocket]
-    silent: Sequence[str] = ()
-    """Nodes that have not told of theirs in time."""
-
-
-class IPresence(Interface):
-    """Tells who is connected, to whatever node, and closes connections.
-
-    Calls may fail with ``StoreUnavailable`` when other nodes cannot be asked.
-    """
-
-    def sockets_of(streamer: str) -> "Deferred[Present]":
-        """List the connected sockets of ``streamer``."""
-
-    def disconnect(streamer: str, namespaces: Collection[str] | None) -> "Deferred[int]":
-        """Close, at engine level, each connection with a socket of ``streamer`` in one of ``namespaces``.
-
-        ``None``: in any. A connection may hold other sockets: they go along. Returns how many
-        connections are closed; stock clients come back by themselves.
-        """

@@ -12,11 +12,5 @@ class Member:
     """A socket that was let in; it is the socket's ``user``."""
 
     device: Device
-    groups: tuple[str, ...] = ()
     ends: Any = None
     """What will end the socket's right to be there, if anything; the audience's own."""
-
-    @property
-    def streamer(self) -> str:
-        """Whose plugin it is."""
-        return self.device.streamer

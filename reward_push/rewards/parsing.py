@@ -50,6 +50,7 @@ RESERVED_EVENTS = frozenset(
         "refresh",
     }
 )
+"""Names that mean something to clients already: no message may be called so."""
 
 _AUDIENCE_FIELDS = {
     "streamer": Field(identifier),

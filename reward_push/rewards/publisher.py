@@ -13,6 +13,7 @@ from .errors import ErrorCode, Refused
 from .interfaces import Ended, IMessageStore, INews, Kept
 from .message import MessageRecord, State
 from .names import is_name
+from .outcome import Accepted, Outcome, no_message, unavailable, word_of
 from .parsing import MessageParser, too_late
 from .structure import shown
 
@@ -28,22 +29,6 @@ class Schedule(Protocol):
 
     def note_end(self, expires_at_ms: int) -> None:
         """A message with an end became live."""
-
-
-@attrs.frozen
-class Accepted:
-    """A message that is kept."""
-
-    record: MessageRecord
-    fresh: bool
-    """Whether it is new; else the same came earlier, and ``record`` is what became of it."""
-
-
-Outcome = Accepted | Refused
-"""What became of one posted message."""
-
-LIVE, SCHEDULED, REPEATED = "live", "scheduled", "repeated"
-"""Words for what became of messages that were accepted, beside the codes of refusals."""
 
 
 class _Known(NamedTuple):
@@ -97,8 +82,8 @@ class Publisher:
         self._line: deque[_Turn] = deque()
         self._sent: OrderedDict[str, int] = OrderedDict()
         self.outcomes: Counter[str] = Counter()
-        """Messages posted since the start: :data:`LIVE`, :data:`SCHEDULED`, :data:`REPEATED`, or the code of a
-        refusal; ``unavailable`` where the store was."""
+        """Messages posted since the start: the word of their outcome (:func:`.outcome.word_of`),
+        ``unavailable`` where the store was."""
 
     def publish(
         self, bodies: Sequence[object], allowed: Collection[str] | None = None
@@ -115,7 +100,7 @@ class Publisher:
         records = [each for each in read if isinstance(each, MessageRecord)]
         if not records:
             refused: list[Outcome] = [each for each in read if isinstance(each, Refused)]
-            self.outcomes.update(map(_word, refused))
+            self.outcomes.update(map(word_of, refused))
             return succeed(refused)
         turn = _Turn(read, Deferred())
         self._line.append(turn)
@@ -195,14 +180,13 @@ class Publisher:
             self.outcomes[ErrorCode.UNAVAILABLE] += len(turn.read)
             turn.answer.errback(known)
         else:
-            self.outcomes.update(map(_word, outcomes))
+            self.outcomes.update(map(word_of, outcomes))
             turn.answer.callback(outcomes)
 
     def _late(self, posted: MessageRecord, earlier: Mapping[str, Any]) -> Outcome:
         found = earlier[posted.message.id]
         if isinstance(found, Failure):
-            msg = "the store is not available; this message was not accepted, try again"
-            return Refused(ErrorCode.UNAVAILABLE, msg)
+            return unavailable()
         return too_late(posted.message) if found is None else self._repeated(posted, found[0])
 
     def _outcome(
@@ -282,19 +266,6 @@ class Publisher:
             self._news.ended(ended)
         except Exception:
             self._log.failure("messages were not revoked")
-
-
-def _word(outcome: Outcome) -> str:
-    if isinstance(outcome, Refused):
-        return outcome.code
-    if not outcome.fresh:
-        return REPEATED
-    return SCHEDULED if outcome.record.state is State.SCHEDULED else LIVE
-
-
-def no_message(message_id: str) -> Refused:
-    """Return the refusal of an id that is unknown, or not to be known by who asks."""
-    return Refused(ErrorCode.NOT_FOUND, f"there is no message with the id {shown(message_id)}")
 
 
 def _with_sent(record: MessageRecord, sent: int) -> MessageRecord:

@@ -8,10 +8,11 @@ wants to be asked again. Where others fill it, too, it is asked at a fixed rate 
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from .alarm import Alarm
 from .interfaces import Agenda, IMessageStore, INews
 from .waiting import Waiting
 
@@ -21,8 +22,6 @@ CLAIM_AHEAD_MS = 30
 """What is due by then is claimed along: at most a hundred commits a second."""
 CLAIM_LIMIT = 1_000
 """Messages claimed, or ended, in one call. At most twice as many wait for their moment."""
-MAX_SLEEP_S = 1.0
-"""A wall clock that was stepped forward is noticed after this long."""
 RETRY_S = 0.25
 """The pause after the store has failed."""
 
@@ -72,8 +71,7 @@ class Scheduler:
         # Nothing due later than this was missed: a node ran. Earlier only by a wall clock set back.
         self._missed_before_ms = 0
         self._asked_at_s = 0.0
-        self._wake_call: IDelayedCall | None = None
-        self._wake_at_s = 0.0
+        self._alarm = Alarm(clock, self._wake)
         self._asking = False
         self._pause_until_s = 0.0
         self._reason: str | None = None
@@ -133,8 +131,7 @@ class Scheduler:
         return now_ms
 
     def _wake(self) -> None:
-        """Do what the time has come for. Called by the timer only, and at the start."""
-        self._wake_call = None
+        """Do what the time has come for. Called by the alarm only, and at the start."""
         if self._running and not self._asking and self._clock.seconds() >= self._pause_until_s:
             now_ms = self._clock_read()
             due = _is_by(self._next_due_ms, now_ms + LEAD_MS) and self._has_room()
@@ -153,22 +150,15 @@ class Scheduler:
         return len(self._waiting) < self._limit
 
     def _arm(self) -> None:
-        """Set the timer for the next thing to do."""
+        """Set the alarm for the next thing to do."""
         delay_s = self._delay_s(self._now_ms())
-        if delay_s is None:
-            return
-        wake_at_s = self._clock.seconds() + delay_s
-        if self._wake_call is not None:
-            if self._wake_at_s <= wake_at_s:
-                return
-            self._wake_call.cancel()
-        self._wake_at_s = wake_at_s
-        self._wake_call = self._clock.callLater(delay_s, self._wake)
+        if delay_s is not None:
+            self._alarm.within(delay_s)
 
     def _delay_s(self, now_ms: int) -> float | None:
         """Return in how many seconds to look again; ``None``: not by ourselves."""
         if not self._running or self._asking:
-            return None  # Until the store has answered nothing is asked; its answer arms the timer.
+            return None  # Until the store has answered nothing is asked; its answer sets the alarm.
         asks = [self._regular_s()]
         if self._next_due_ms is not None and self._has_room():
             asks.append((self._next_due_ms - LEAD_MS - now_ms) / 1000)
@@ -178,7 +168,7 @@ class Scheduler:
         if soonest_s == float("inf"):
             return None
         pause_s = self._pause_until_s - self._clock.seconds()
-        return min(MAX_SLEEP_S, max(0.0, pause_s, soonest_s))
+        return max(pause_s, soonest_s)
 
     def _ask(self, now_ms: int, *, due: bool, over: bool) -> None:
         """Ask the store in one go, which it commits in one go; its answers come in this order."""
@@ -232,9 +222,7 @@ class Scheduler:
 
     def _finish(self) -> None:
         """Stopped, and the store has answered."""
-        if self._wake_call is not None:
-            self._wake_call.cancel()
-            self._wake_call = None
+        self._alarm.stop()
         _fire(self._stopped)
 
 

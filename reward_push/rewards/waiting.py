@@ -9,14 +9,12 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from .alarm import Alarm
 from .interfaces import IDelivery, TakenBack
 from .message import Message
-
-MAX_SLEEP_S = 1.0
-"""A wall clock that was stepped forward is noticed after this long."""
 
 
 class _Held(NamedTuple):
@@ -57,8 +55,7 @@ class Waiting:
         self._queue: list[tuple[int, int, str]] = []
         """A heap of ``(deliver_at, count, id)``; ids that are not in ``_held`` any more are passed."""
         self._count = 0
-        self._wake_call: IDelayedCall | None = None
-        self._wake_at_s = 0.0
+        self._alarm = Alarm(clock, self.look)
 
     def hold(self, message: Message, superseded: Sequence[TakenBack] = ()) -> None:
         """Show ``message`` at its moment, which may have come; :meth:`look` does what is due now."""
@@ -124,9 +121,7 @@ class Waiting:
         self.look()
         self._held.clear()
         self._queue.clear()
-        if self._wake_call is not None:
-            self._wake_call.cancel()
-            self._wake_call = None
+        self._alarm.stop()
 
     def _show(self, held: _Held) -> None:
         message = held.message
@@ -140,19 +135,7 @@ class Waiting:
         self.take_back(held.superseded)
 
     def _arm(self) -> None:
-        """Set the timer for the first that waits."""
+        """Set the alarm for the first that waits."""
         if not self._queue:
             return
-        left_s = (self._queue[0][0] - self._now_ms()) / 1000
-        delay_s = min(MAX_SLEEP_S, max(0.0, left_s))
-        wake_at_s = self._clock.seconds() + delay_s
-        if self._wake_call is not None:
-            if self._wake_at_s <= wake_at_s:
-                return
-            self._wake_call.cancel()
-        self._wake_at_s = wake_at_s
-        self._wake_call = self._clock.callLater(delay_s, self._wake)
-
-    def _wake(self) -> None:
-        self._wake_call = None
-        self.look()
+        self._alarm.within((self._queue[0][0] - self._now_ms()) / 1000)

@@ -24,19 +24,16 @@ class Unwelcome:
 class LargeBodies:
     """Counts those of a site."""
 
-    __slots__ = ("_most", "now", "turned_away")
+    __slots__ = ("_most", "now")
 
     def __init__(self, most: int = MAX_LARGE) -> None:
         self._most = most
         self.now = 0
         """Under way, or in use."""
-        self.turned_away = 0
-        """Refused so far because there were too many."""
 
     def begin(self) -> bool:
         """Count one more; return False, and do not, when there are too many."""
         if self.now >= self._most:
-            self.turned_away += 1
             return False
         self.now += 1
         return True

@@ -7,6 +7,7 @@ from twisted.application.strports import service
 from twisted.internet.interfaces import IProtocolFactory
 
 from .proxied import ProxiedFactory
+from .unix_lock import Unlocking
 
 PROXIED = "haproxy:"
 """How the strings begin of ports at which proxies say who their clients are."""
@@ -19,7 +20,8 @@ def listening(description: str, site: IProtocolFactory, reactor: Any) -> IServic
     """
     inner = description.removeprefix(PROXIED)
     factory = ProxiedFactory(site) if inner != description else site
-    listener: IService = service(with_backlog(inner), factory, reactor)
+    unlocking: Any = Unlocking(reactor)
+    listener: IService = service(with_backlog(inner), factory, unlocking)
     return listener
 
 

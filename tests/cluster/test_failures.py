@@ -16,7 +16,8 @@ from ..running_sentinels import RunningSentinels
 from ..scrape import Scrape, scrape
 from ..stepped_clock import SteppedClock
 from ..swarm import Device
-from .plugins import Plugins, until
+from ..until import until
+from .plugins import Plugins
 
 OPTIONS = (*ONE_ADDRESS, "--ping-interval", "1", "--ping-timeout", "1")
 LIFE_MS = 120_000
@@ -125,6 +126,30 @@ def test_redis_comes_back_empty(
     assert [device.refused for device in pair] == [None, None]
     assert sum(metrics(node).value("redis_losses_total") for node in cluster.nodes) >= 1
     assert "Redis has lost its data" in cluster.log()
+    for node in cluster.nodes:
+        node.wait_ready()
+    everything_works(cluster, plugins, key, *pair)
+
+
+def test_a_key_revoked_while_a_node_was_deaf_stays_revoked_in_an_empty_redis(
+    cluster: RunningCluster, plugins: Plugins, key: PluginKey, pair: tuple[Device, Device]
+) -> None:
+    """The deaf node still knows the key, and would give it back."""
+    deaf, other = cluster.nodes
+    gone = cluster.plugin_key()
+    device = plugins.join(deaf, gone.key, "gone")
+    deaf.link.cut()
+    assert other.backend.call("DELETE", f"/v1/keys/{gone.key[4:16]}")[0] == 200
+    folder = Path(cluster.redis.call("CONFIG", "GET", "dir")[1])
+    cluster.redis.kill()
+    shutil.rmtree(folder / "appendonlydir")
+    cluster.redis.start()
+    other.wait_ready()
+    assert (device.joins, device.joined) == (1, True)
+    deaf.link.restore()
+    assert '"unauthorized"' in until(lambda: device.refused)
+    until(lambda: all(each.joins >= 2 and each.joined for each in pair))
+    assert [each.refused for each in pair] == [None, None]
     for node in cluster.nodes:
         node.wait_ready()
     everything_works(cluster, plugins, key, *pair)

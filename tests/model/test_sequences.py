@@ -26,7 +26,7 @@ from reward_push.access.interfaces import KeyKind, StoreUnavailable
 from reward_push.access.key_text import new_key
 from reward_push.engineio.revision import V3, V4
 from reward_push.rewards.errors import ErrorCode, Refused
-from reward_push.rewards.publisher import Accepted
+from reward_push.rewards.outcome import Accepted
 
 from .book import Book, Fate
 from .node import NAMESPACE, START_MS, Node, Times, prepare

@@ -174,6 +174,15 @@ def test_a_bad_key_is_refused_at_the_root(node: Node) -> None:
     assert client.text() == '44"unauthorized"'
 
 
+def test_a_bad_key_at_the_root_and_a_good_one_in_a_namespace(node: Node) -> None:
+    """The namespace's query is its ``auth``, which wins; a namespace without one is refused as the root is."""
+    bad = [("Authorization", "ApiKey nonsense")]
+    client = open_websocket(node.port, 3, headers=bad)
+    client.say(f"40/dropcodes?apiKey={node.plugin_key().key},", "40/donations,")
+    assert client.text() == "40/dropcodes,"
+    assert client.text() == '44/donations,"unauthorized"'
+
+
 @pytest.mark.parametrize("written", ["40", "40/", "40/,"])
 def test_a_repeated_root(four: WebSocket, written: str) -> None:
     """It is answered again."""

@@ -195,7 +195,7 @@ def test_a_key_in_auth(node: Node, field: str) -> None:
     peer.say(f'0/a,{{"{field}":"{node.keys.make(groups=["eu"])}"}}')
     joined = member(peer)
     assert joined is not None
-    assert (joined.streamer, joined.groups) == ("s", ("eu",))
+    assert joined.device.streamer == "s"
     assert peer.client.sockets["/a"].rooms == ("all", "streamer:s", "group:eu")
 
 
@@ -305,7 +305,7 @@ def test_a_gateway_s_clients_name_their_streamer(node: Node) -> None:
         peer.say(f"0/a,{auth}")
         joined = member(peer)
         assert joined is not None
-        assert joined.streamer == streamer
+        assert joined.device.streamer == streamer
 
 
 @pytest.mark.parametrize("auth", ["", '{"streamer":"*"}', '{"streamer":7}', '{"streamer":""}'])
@@ -601,6 +601,29 @@ def test_a_session_is_half_open_until_it_has_joined_with_a_key(
     assert strict.guard.half_open == 0
 
 
+def test_checking_keys_closes_those_of_revoked_ones_and_no_tokens(node: Node) -> None:
+    """No store has tokens: that says nothing about them."""
+    good, gone = node.keys.make(), node.keys.make()
+    peers = [node.peer() for _ in range(3)]
+    for peer, text in zip(peers, (good, gone, token()), strict=True):
+        peer.say(f'0/a,{{"apiKey":"{text}"}}')
+    del node.keys.keys[gone[4:16]]
+    checked: list[Any] = []
+    Deferred.fromCoroutine(node.audience.check_keys()).addBoth(checked.append)
+    assert checked == [None]
+    assert [peer.gone for peer in peers] == [False, True, False]
+
+
+def test_of_a_connection_only_the_keys_in_use_are_kept(node: Node) -> None:
+    """However many it has come and gone with."""
+    peer = node.peer()
+    for number in range(3):
+        peer.say(f'0/a,{{"apiKey":"{node.keys.make(streamer=f"s{number}")}"}}')
+        assert len(peer.client.user.keys) == 1
+        peer.say("1/a,")
+        assert peer.client.user.keys == {}
+
+
 def test_a_wrong_key_keeps_a_revision_4_client_out_unless_the_namespace_brings_a_good_one(
     strict: Node,
 ) -> None:
@@ -645,7 +668,8 @@ def test_a_token_stands_where_a_key_does(node: Node) -> None:
         peer.say(f"0/a,{auth}")
         joined = member(peer)
         assert joined is not None
-        assert (joined.streamer, joined.groups, joined.device.name) == ("s", ("eu",), "tv")
+        assert (joined.device.streamer, joined.device.name) == ("s", "tv")
+        assert peer.client.sockets["/a"].rooms == ("all", "streamer:s", "group:eu")
         assert joined.device.key_id == "jwt:s"
         peer.say(f"0/b,{auth}")
         assert peer.heard()[-1] == "4/b," + FORBIDDEN

@@ -8,7 +8,7 @@ from ...access.interfaces import KeyExists, KeyPage, StoredKey
 from ..lanes import Lane
 from . import keys
 from .line import Argument, Line
-from .scripts import ADD_KEYS, NOTE_USED, PAGE_KEYS, REMOVE_KEY
+from .scripts import ADD_KEYS, NOTE_USED, PAGE_KEYS, REMOVE_KEY, RESTORE_KEYS
 from .steps import all_of, in_time, nothing
 
 
@@ -50,10 +50,28 @@ class KeyCalls:
         ]
         return all_of(asked).addCallback(nothing)
 
+    def restore_keys(
+        self, stored: Sequence[StoredKey], revoked: Sequence[str]
+    ) -> "Deferred[list[str]]":
+        """Give Redis, which has lost its data, keys back; return the ids of those that it does not take.
+
+        Those are the ones that this node or another knows to be ``revoked``. Nothing that is there is changed,
+        but for revoked keys that another node has given back: they are removed, and all nodes are told.
+        """
+        return Deferred.fromCoroutine(self._restore(stored, revoked))
+
+    async def _restore(self, stored: Sequence[StoredKey], revoked: Sequence[str]) -> list[str]:
+        refused: list[str] = []
+        for args in keys.restored(stored, revoked):
+            script_args = (self._deadline_ms(), *args)
+            asked = self._line.run(RESTORE_KEYS, script_args, Lane.DUTIES, len(args) // 3 + 1)
+            refused += await asked.addCallback(in_time)
+        return refused
+
     def _add(self, stored: Sequence[StoredKey], *, alone: bool) -> "Deferred[int]":
         args: list[Argument] = [self._deadline_ms(), int(alone)]
         for each in stored:
-            args += [each.key.key_id, each.key.created_at_ms, keys.to_text(each)]
+            args += keys.arguments(each)
         asked = self._line.run(ADD_KEYS, args, Lane.POSTS, len(stored))
         return asked.addCallback(in_time)
 

@@ -12,6 +12,8 @@ from .line import Argument
 
 NOTED_A_STEP = 1_000
 """Uses of keys in one step."""
+RESTORED_A_STEP = 500
+"""Keys given back in one step."""
 
 
 def to_text(stored: StoredKey) -> str:
@@ -28,6 +30,11 @@ def to_text(stored: StoredKey) -> str:
     }
     said = {name: value for name, value in rest.items() if value is not None}
     return f"{key.created_at_ms} {stored.secret_sha256.hex()} {compact(said)}"
+
+
+def arguments(stored: StoredKey) -> list[Argument]:
+    """Return a key as scripts take it."""
+    return [stored.key.key_id, stored.key.created_at_ms, to_text(stored)]
 
 
 def from_text(key_id: str, text: str) -> StoredKey:
@@ -71,6 +78,16 @@ def page_of(reply: Sequence[Any]) -> KeyPage:
         for key_id, text, used in triples
     )
     return KeyPage(uses, key_cursor.after(uses[-1].key) if more else None)
+
+
+def restored(stored: Sequence[StoredKey], revoked: Sequence[str]) -> Iterator[list[Argument]]:
+    """Cut keys, and before them ids of revoked ones, into steps: what ``restore_keys.lua`` takes."""
+    ids = iter(revoked)
+    while some := list(islice(ids, RESTORED_A_STEP)):
+        yield [len(some), *some]
+    rest = iter(stored)
+    while some_keys := list(islice(rest, RESTORED_A_STEP)):
+        yield [0, *(part for each in some_keys for part in arguments(each))]
 
 
 def noted(used: Mapping[str, int]) -> Iterator[list[Argument]]:

@@ -13,6 +13,7 @@ _MESSAGES = ("messages",)
 _ENDS = ("messages", "ending")
 _BEGINS = ("messages", "ending", "becoming")
 _RECEIPTS = ("messages", "devices")
+_KEYS = ("keys",)
 
 
 def _script(name: str, *parts: str) -> Script:
@@ -21,7 +22,7 @@ def _script(name: str, *parts: str) -> Script:
 
 
 ACCEPT = _script("accept", *_BEGINS)
-ADD_KEYS = _script("add_keys")
+ADD_KEYS = _script("add_keys", *_KEYS)
 AGENDA = _script("agenda")
 CANARY = _script("canary")
 CANCEL = _script("cancel", *_ENDS)
@@ -39,7 +40,8 @@ PAGE = _script("page", *_MESSAGES)
 PAGE_KEYS = _script("page_keys")
 PRUNE = _script("prune", *_MESSAGES)
 RECEIPTS = _script("receipts", "devices")
-REMOVE_KEY = _script("remove_key")
+REMOVE_KEY = _script("remove_key", *_KEYS)
+RESTORE_KEYS = _script("restore_keys", *_KEYS)
 SETTLE = _script("settle")
 TAKE = _script("take", *_ENDS)
 TOLD = _script("told")

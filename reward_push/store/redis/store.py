@@ -197,7 +197,7 @@ class RedisStore:
         limit: int,
         since_ms: int | None = None,
     ) -> "Deferred[Missed]":
-        """See :class:`IMessageStore`. A page may be short, even empty, though its cursor says more follows."""
+        """See :class:`IMessageStore`."""
         since = "" if since_ms is None else since_ms
         args = (to_text(device), namespace, now_ms, cursor or 0, limit, since)
         asked = self._line.run(scripts.MISSED, (*args, *dict.fromkeys(rooms)), Lane.CLIENTS)
@@ -255,6 +255,12 @@ class RedisStore:
     def add_first_keys(self, stored: Sequence[StoredKey]) -> "Deferred[bool]":
         """Add ``stored`` unless there is any key; return whether that was done. Of several nodes one does it."""
         return self._keys.add_first_keys(stored)
+
+    def restore_keys(
+        self, stored: Sequence[StoredKey], revoked: Sequence[str]
+    ) -> "Deferred[list[str]]":
+        """See :meth:`.key_calls.KeyCalls.restore_keys`."""
+        return self._keys.restore_keys(stored, revoked)
 
     def get_key(self, key_id: str) -> "Deferred[StoredKey | None]":
         """See :class:`IKeyStore`."""

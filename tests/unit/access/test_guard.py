@@ -91,7 +91,7 @@ def test_without_limits_all_come_in_and_are_counted() -> None:
         door.guard.key_used(KEY)
     guard = door.guard
     assert (guard.connections, guard.half_open, guard.addresses) == (1000, 1000, 1)
-    assert (guard.handshakes, guard.wrong_keys, guard.bans, guard.banned) == (1000, 1000, 0, 0)
+    assert (guard.wrong_keys, guard.bans, guard.banned) == (1000, 0, 0)
     assert not any(guard.turned_away.values())
     for guest in guests:
         guard.joined(guest)

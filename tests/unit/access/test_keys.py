@@ -434,6 +434,51 @@ def test_keys_in_memory_can_be_put_back_into_a_store_that_lost_them():
     assert ring.known() == [made[1][0], made[3][0]]
 
 
+def test_after_news_were_missed_no_key_is_trusted():
+    """Those in use are looked up at once, all others when they are shown: a backend's has no socket."""
+    made = [plugin_key() for _ in range(4)]
+    store = RecordingStore(*(stored for stored, _ in made))
+    ring = KeyRing(store, Clock())
+    evicted = []
+    ring.evict = evicted.append
+    for _, text in made:
+        result(ring.authenticate(text))
+    ids = [stored.key.key_id for stored, _ in made]
+    for key_id in (ids[1], ids[3]):
+        del store.keys[key_id]
+    store.asked.clear()
+    assert result(Deferred.fromCoroutine(ring.check(ids[:2]))) is None
+    assert (store.asked, evicted) == (ids[:2], [ids[1]])
+    found = [result(ring.authenticate(text)) for _, text in made]
+    assert found == [made[0][0].key, None, made[2][0].key, None]
+
+
+def test_keys_that_cannot_be_checked_are_not_trusted_meanwhile():
+    stored, text = plugin_key()
+    store = RecordingStore(stored, at_once=False)
+    ring = KeyRing(store, Clock())
+    waiting = ring.authenticate(text)
+    store.release()
+    result(waiting)
+    checking = Deferred.fromCoroutine(ring.check([stored.key.key_id]))
+    store.break_down()
+    assert isinstance(failure(checking), StoreUnavailable)
+    waiting = ring.authenticate(text)
+    store.break_down()
+    assert isinstance(failure(waiting), StoreUnavailable)
+
+
+def test_revoked_keys_are_remembered_the_last_ones():
+    """By whomever they were revoked: for a store that has lost its data."""
+    ring = KeyRing(RecordingStore(), Clock(), cache_size=2)
+    for key_id in ("one", "two", "two", "three"):
+        ring.revoked(key_id)
+    assert ring.known_revoked() == ["two", "three"]
+    result(ring.revoke("four"))
+    ring.forget("four")
+    assert ring.known_revoked() == ["three", "four"]
+
+
 def test_configured_key_is_always_remembered():
     ring = KeyRing(RecordingStore(), Clock(), "backend")
     assert ring.remembers(result(ring.authenticate("backend")))

@@ -23,8 +23,8 @@ from reward_push.access.interfaces import (
 )
 from reward_push.api.resource import build_api
 from reward_push.ops.health import Health
-from reward_push.rewards.interfaces import IPresence, Present, PresentSocket
 from reward_push.rewards.news import LocalNews
+from reward_push.rewards.presence import IPresence, Present, PresentSocket
 from reward_push.rewards.publisher import Publisher
 from reward_push.rewards.waiting import Waiting
 

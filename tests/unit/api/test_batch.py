@@ -7,9 +7,10 @@ import pytest
 from twisted.internet.defer import Deferred, fail
 
 from reward_push.access.interfaces import StoreUnavailable
-from reward_push.api.batch import CHUNK, IN_FLIGHT, MAX_LARGE, UNAVAILABLE
+from reward_push.api.batch import CHUNK, IN_FLIGHT, MAX_LARGE
 from reward_push.api.body import LARGE_BYTES
 from reward_push.api.slices import SLICE_S, Slices
+from reward_push.rewards.outcome import unavailable
 
 from ..rewards.fakes import MemoryStore
 from .fakes import BODY, Api
@@ -105,7 +106,7 @@ def test_what_the_store_did_not_take_is_told_message_by_message(
     assert got.status == 200
     for number, result in enumerate(got.json["results"]):
         if number // CHUNK in away:
-            assert result == {"status": 503, **error("unavailable", UNAVAILABLE.message)}
+            assert result == {"status": 503, **error("unavailable", unavailable().message)}
         else:
             assert (result["status"], result["message"]["id"]) == (201, f"m-{number}")
 

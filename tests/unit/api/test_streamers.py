@@ -3,7 +3,7 @@
 import pytest
 from zope.interface.verify import verifyObject
 
-from reward_push.rewards.interfaces import IPresence, PresentSocket
+from reward_push.rewards.presence import IPresence, PresentSocket
 
 from .fakes import NOW_MS
 from .test_messages import error

@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from reward_push.access.interfaces import StoreUnavailable
+from reward_push.cluster import backplane
 from reward_push.cluster.backplane import RETRY_S, Backplane, ToldByStore
 from reward_push.cluster.canary import EVERY_S, LATE_S
 from reward_push.cluster.channels import Channels
@@ -266,6 +267,24 @@ def test_what_was_heard_before_or_after_the_gap_is_not_taken_from_the_store(node
     assert node.healed == []
     node.hear(live(21, "c"), ended(22, "x"))
     assert node.local.log == ["live on the new link", "live c", "ended x"]
+
+
+def test_what_is_remembered_of_what_was_heard_has_an_end(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the store is away the news go on coming. What is forgotten first was heard first."""
+    monkeypatch.setattr(backplane, "MAX_SINCE", 4)
+    deafened(node)
+    node.sockets = [Socket("old", ("a",)), Socket("new", ("b",))]
+    node.store.away = True
+    node.hear(Canary(13), *(live(number, f"m{number}") for number in range(14, 19)))
+    assert node.backplane.highest() == 18
+    node.store.away = False
+    node.backplane.lost()
+    node.backplane.ready()
+    node.store.pages = [page(became(14, "a"), became(17, "b"))]
+    node.hear(Canary(20))
+    assert node.healed == ["old"]
 
 
 def test_when_nobody_knows_what_was_missed_everything_is_healed(node: Node) -> None:

@@ -8,7 +8,8 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from reward_push.access.addresses import Proxies
-from reward_push.cluster.listener import TELL_AGAIN_S, NodeSite
+from reward_push.access.seldom import EVERY_S
+from reward_push.cluster.listener import NodeSite
 from reward_push.cluster.reach import KEPT_OPEN_S
 from reward_push.cluster.secret import SharedSecret
 from reward_push.cluster.signature import Sender, Signer, Verifier
@@ -102,7 +103,7 @@ def test_refusals_are_logged_now_and_then() -> None:
         for _ in range(10):
             assert site.ask("1.2.3.4", signed=False).startswith(b"HTTP/1.1 403 ")
         assert len(lines) == 1
-        site.clock.advance(TELL_AGAIN_S)
+        site.clock.advance(EVERY_S)
         site.ask("1.2.3.4", "X-Relay: 1 a b 1 1 c", signed=False)
     finally:
         globalLogPublisher.removeObserver(observe)

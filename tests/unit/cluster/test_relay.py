@@ -16,7 +16,6 @@ from reward_push.cluster.reach import Reach
 from reward_push.cluster.relay import Relay
 from reward_push.cluster.secret import SharedSecret
 from reward_push.cluster.signature import Sender, Signer
-from reward_push.engineio.errors import CloseReason
 from reward_push.transports.interfaces import IForeignSessions, IUpload
 
 OTHER = Member("other", "1", 1, "10.0.0.2:99", "0.1", 0, 0, "ok")
@@ -192,18 +191,6 @@ def test_after_the_end(wired: Wired) -> None:
     wired.relay.stop()
     assert request.written == [UNKNOWN]
     assert wired.relay.relay(Request(), SID) is None
-
-
-def test_moving_clients_away(wired: Wired) -> None:
-    """A poll goes by itself; who is still there is sent away."""
-    idle: list[str] = []
-    request = wired.ask()
-    [passage] = wired.relay
-    passage.when_idle(lambda: idle.append("now"))
-    assert (idle, request.written) == ([], [])
-    passage.evict(CloseReason.SHUTTING_DOWN)
-    assert request.written == [UNKNOWN]
-    assert list(wired.relay) == []
 
 
 # Posts whose bodies come later

@@ -12,7 +12,8 @@ from reward_push.rewards.errors import ErrorCode, Refused
 from reward_push.rewards.interfaces import IDelivery, IMessageStore, Reason
 from reward_push.rewards.message import State
 from reward_push.rewards.news import LocalNews
-from reward_push.rewards.publisher import Accepted, Publisher
+from reward_push.rewards.outcome import Accepted
+from reward_push.rewards.publisher import Publisher
 from reward_push.rewards.waiting import Waiting
 
 from .fakes import MemoryStore, RecordingDelivery, RecordingSchedule

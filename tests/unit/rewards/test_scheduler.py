@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 
+from reward_push.rewards.alarm import MAX_SLEEP_S
 from reward_push.rewards.interfaces import Reason
 from reward_push.rewards.message import State
 from reward_push.rewards.news import LocalNews
@@ -14,7 +15,6 @@ from reward_push.rewards.publisher import Publisher
 from reward_push.rewards.scheduler import (
     CLAIM_AHEAD_MS,
     LEAD_MS,
-    MAX_SLEEP_S,
     RETRY_S,
     Scheduler,
 )

@@ -549,6 +549,40 @@ def test_eviction_sends_nothing() -> None:
     assert peer.transport.ended == ["fail"]
 
 
+def test_a_client_that_is_sent_away_by_the_answer_to_its_connect_has_left() -> None:
+    """It reads nothing, and that was one packet too many: the namespace is told of its end, too."""
+    world = World()
+    world.registry.options = EngineOptions(max_queue_bytes=10)
+    namespace = world.server.namespace("/a")
+    told: list[str] = []
+    namespace.connected = lambda socket: told.append(f"connected {socket.connected}")
+    namespace.disconnected = lambda socket, reason: told.append(reason)
+    peer = world.peer()
+    client = peer.client
+    peer.transport.writable = False
+    peer.session.send(message("x" * 130))
+    assert not peer.gone
+    peer.say("0/a,")
+    assert peer.gone
+    assert told == ["connected True", "slow client"]
+    assert (namespace.sockets, len(namespace.rooms), client.sockets) == ({}, 0, {})
+
+
+def test_a_client_that_is_sent_away_as_it_joins_leaves_once() -> None:
+    """By the application, which learns of the connection and ends it."""
+    world = World()
+    namespace = world.server.namespace("/a")
+    told: list[str] = []
+    namespace.connected = lambda socket: socket.client.evict()
+    namespace.disconnected = lambda socket, reason: told.append(reason)
+    peer = world.peer()
+    client = peer.client
+    peer.say("0/a,")
+    assert peer.gone
+    assert told == ["forced close"]
+    assert (namespace.sockets, len(namespace.rooms), client.sockets) == ({}, 0, {})
+
+
 def test_namespaces_are_made_once() -> None:
     """Asking again returns the same."""
     server = World().server

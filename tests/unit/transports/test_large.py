@@ -114,7 +114,7 @@ def test_there_are_only_so_many_at_a_time() -> None:
     answer = first.send(head(LARGE))
     check_refusal(answer, 503, "unavailable")
     assert parsed(answer)[1]["Retry-After"] == "1"
-    assert first.site.large.turned_away == 1
+    assert first.site.refusals == {503: 1}
     connections[0].lose()
     first_request = connections[1].channel.requests[0]
     first_request.finish()
@@ -143,6 +143,6 @@ def test_the_refusal_of_one_that_is_too_large_gives_its_place_back() -> None:
 def test_counting() -> None:
     bodies = LargeBodies(2)
     assert [bodies.begin() for _ in range(4)] == [True, True, False, False]
-    assert (bodies.now, bodies.turned_away) == (2, 2)
+    assert bodies.now == 2
     bodies.end()
     assert bodies.begin()

@@ -3,8 +3,7 @@
 if micros() > ARGV[2] * 1000 then
     return false
 end
-local index = P .. 'keys'
-if ARGV[3] == '1' and call('ZCARD', index) > 0 then
+if ARGV[3] == '1' and call('ZCARD', P .. 'keys') > 0 then
     return 0
 end
 for i = 4, #ARGV, 3 do
@@ -13,7 +12,6 @@ for i = 4, #ARGV, 3 do
     end
 end
 for i = 4, #ARGV, 3 do
-    call('SET', P .. 'k:' .. ARGV[i], ARGV[i + 2])
-    call('ZADD', index, 0, string.format('%016.0f', ARGV[i + 1]) .. ARGV[i])
+    keep_key(ARGV[i], ARGV[i + 1], ARGV[i + 2])
 end
 return 1

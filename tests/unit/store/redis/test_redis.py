@@ -8,13 +8,14 @@ from pytest_twisted import ensureDeferred
 
 from reward_push.access.interfaces import Key, KeyExists, KeyKind, StoredKey, StoreUnavailable
 from reward_push.cluster.device_text import to_text
+from reward_push.cluster.envelope import KeyNews
 from reward_push.rewards.interfaces import Level, Receipt
 from reward_push.rewards.message import TO_ALL, Audience, AudienceKind, State
 from reward_push.store.redis import scripts, steps
 from tests.contract.posted import DUE, END, device, kept, missed, note, page_of, record, scheduled
 
 from .invariants import Contents, check
-from .opened import settle
+from .opened import DAY_MS, settle
 
 REDIS_MD = Path(__file__).parents[4] / "docs" / "redis.md"
 
@@ -117,12 +118,13 @@ async def test_every_script_is_one_that_redis_understands(opened, script):
 def test_all_scripts_there_are_are_used():
     folder = scripts._FOLDER
     used = {script.name for script in scripts.ALL}
-    parts = {"prelude", "messages", "ending", "becoming", "devices"}
+    parts = {"prelude", "messages", "ending", "becoming", "devices", "keys"}
     assert {path.name for path in folder.iterdir()} == {f"{name}.lua" for name in used | parts}
 
 
 # What Redis refuses
 
+ANOTHER_KEY = StoredKey(Key("b" * 12, KeyKind.BACKEND, 0), bytes(32))
 STEPS = {
     "accept": lambda store, _: store.accept([record("new", replace="r"), scheduled("waits")]),
     "claim": lambda store, _: store.claim(DUE, DUE, 0, 10),
@@ -135,10 +137,12 @@ STEPS = {
     "owed": lambda store, number: store.owed(number, "/dropcodes"),
     "open_device": lambda store, _: store.open_device("k", "s", "new", 1_000),
     "remove_key": lambda store, _: store.remove_key("a" * 12),
+    "restore_keys": lambda store, _: store.restore_keys([ANOTHER_KEY], []),
+    "restore_revoked": lambda store, _: store.restore_keys([], ["a" * 12]),
     "note_used": lambda store, _: store.note_used({"a" * 12: 5}),
     "meet": lambda store, _: store.meet("epoch"),
 }
-NEEDS_NO_MEMORY = {"claim", "told", "owed", "remove_key"}
+NEEDS_NO_MEMORY = {"claim", "told", "owed", "remove_key", "restore_revoked"}
 """They remove something first, if they change anything; what comes then is not refused any more."""
 
 
@@ -545,6 +549,84 @@ async def test_of_two_nodes_that_make_the_first_keys_one_does(two):
     assert await two[0].store.add_first_keys([]) is False
     with pytest.raises(KeyExists):
         await two[0].store.add_key(mine[0])
+
+
+def stored_key(name: str) -> StoredKey:
+    return StoredKey(Key(name * 12, KeyKind.BACKEND, 1_000), bytes(32))
+
+
+@ensureDeferred
+async def test_an_empty_redis_gets_keys_back(two, redis):
+    """From all nodes that know some; what is there stays as it is."""
+    a, b, c = map(stored_key, "abc")
+    one, other = (each.store for each in two)
+    assert await one.restore_keys([a, b], []) == []
+    await one.note_used({a.key.key_id: 5})
+    assert await other.restore_keys([b, a, c], []) == []
+    page = await one.page_keys(10, None)
+    assert {use.key: use.last_used_at_ms for use in page.keys} == {
+        **{each.key: None for each in (b, c)},
+        a.key: 5,
+    }
+    check(redis)
+
+
+@pytest.mark.parametrize("first", ["who knows", "who does not"])
+@ensureDeferred
+async def test_a_revoked_key_does_not_come_back(two, redis, listener, first):
+    """Whichever of two nodes is there first: who has heard of it, or who was deaf and still has it in memory."""
+    gone, good = map(stored_key, "ab")
+    knows, deaf = (each.store for each in two)
+    if first == "who knows":
+        assert await knows.restore_keys([good], [gone.key.key_id]) == []
+        assert await deaf.restore_keys([gone, good], []) == [gone.key.key_id]
+    else:
+        assert await deaf.restore_keys([gone, good], []) == []
+        await deaf.note_used({gone.key.key_id: 5})
+        assert await knows.restore_keys([good], [gone.key.key_id]) == []
+        [news] = listener.news()
+        assert isinstance(news, KeyNews)
+        assert news.key_id == gone.key.key_id
+    assert await knows.get_key(gone.key.key_id) is None
+    page = await knows.page_keys(10, None)
+    assert [use.key for use in page.keys] == [good.key]
+    assert redis.call("HLEN", "rp:used") == 0
+    check(redis)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+@ensureDeferred
+async def test_a_key_revoked_since_redis_was_empty_does_not_come_back(two, redis, is_there):
+    """It is remembered for a day, also if nobody had given the key back yet."""
+    gone = stored_key("a")
+    one, late = (each.store for each in two)
+    if is_there:
+        await one.restore_keys([gone], [])
+    assert await one.remove_key(gone.key.key_id) == (gone if is_there else None)
+    assert await late.restore_keys([gone], []) == [gone.key.key_id]
+    assert await one.get_key(gone.key.key_id) is None
+    left_ms = redis.call("PTTL", f"rp:revoked:{gone.key.key_id}")
+    assert DAY_MS - 60_000 < left_ms <= DAY_MS
+
+
+@ensureDeferred
+async def test_very_many_keys_are_given_back_in_steps(two, redis):
+    made = [
+        StoredKey(Key(f"{number:012d}", KeyKind.BACKEND, number), bytes(32))
+        for number in range(1_201)
+    ]
+    revoked = [each.key.key_id for each in made[::2]]
+    assert await two[0].store.restore_keys([], revoked) == []
+    assert await two[1].store.restore_keys(made, []) == revoked
+    assert redis.call("ZCARD", "rp:keys") == 600
+
+
+@ensureDeferred
+async def test_keys_that_are_given_back_too_late_are_not_kept(opened, redis):
+    opened.patience_ms = -1
+    with pytest.raises(StoreUnavailable):
+        await opened.store.restore_keys([stored_key("a")], [])
+    assert redis.call("KEYS", "*") == []
 
 
 def test_devices_of_the_store_have_their_text():
