@@ -31,6 +31,7 @@ from .figures import (
     show_node,
 )
 from .ops.health import Health
+from .ops.heap import LOOK_S, Heap
 from .ops.lag import LoopLag
 from .ops.metrics import Metrics
 from .ops.open_files import allow_open_files
@@ -58,7 +59,7 @@ from .transports.wheel import Wheel, tick_for
 from .upkeep import Upkeep
 
 TIDY_S = 10.0
-"""How often the door's tables give back what is over."""
+"""How often tables give back what is over."""
 
 
 def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) -> IService:
@@ -69,7 +70,7 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
     The store is opened once to see that it can be, and gets its first keys if it has none: they are
     shown here, before the process may turn into a daemon without a terminal.
 
-    Raises :class:`StartError`.
+    Raises :class:`.errors.StartError`.
     """
     # Twisted's reactor goes by the wall clock, which may be set: every timer would stall or fire at once.
     # What is due is the schedule's business, and goes by the wall clock there.
@@ -194,6 +195,8 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
     )
     show_messages(metrics, publisher, waiting, delivery, receipts)
     upkeep.every(TIDY_S, guard.tidy)
+    upkeep.every(LOOK_S, server.tidy)
+    upkeep.every(LOOK_S, Heap(reactor.seconds).tidy)
     upkeep.every(FLUSH_S, lambda: keys.usage.flush(audience.keys_in_use()), at_stop=True)
     node = Node(
         *(standing, scheduler, waiting, receipts, registry, health, wheel, upkeep),

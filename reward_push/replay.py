@@ -63,6 +63,8 @@ class Replay:
         self._under_way: dict[Socket, list[Deferred[None]]] = {}
         """Sockets that are being brought up to date, and who wants that to be done once more."""
         self._not_yet: dict[Socket, _NotYet] = {}
+        self._taking: dict[Socket, Deferred[None]] = {}
+        """Sockets whose client has yet to take the last page."""
 
     async def expect(self, socket: Socket) -> None:
         """Hear of what is for ``socket`` from now on: it is about to join. :meth:`end` is to follow.
@@ -86,6 +88,7 @@ class Replay:
         waiting = self._not_yet.pop(socket, None)
         if waiting is not None:
             socket.namespace.server.wheel.discard(waiting)
+        self._go_on(socket)
 
     def heal(self, socket: Socket) -> Deferred[None]:
         """Bring ``socket``, which is connected, up to date: the node may not have heard of everything for it.
@@ -115,7 +118,8 @@ class Replay:
             await self._revokes(socket)
             on_its_way = {self._delivery.id_of(each) for each in waiting}
             await self._messages(socket, replayed, on_its_way, since_ms)
-            await self._caught_up()
+            if socket.connected:
+                await self._caught_up()
             failed = False
         finally:
             again = self._under_way.pop(socket)
@@ -173,9 +177,15 @@ class Replay:
             cursor = page.cursor
             if cursor is None:
                 return
-            taken: Deferred[None] = Deferred()
-            socket.client.session.when_idle(lambda taken=taken: taken.callback(None))  # type: ignore[misc]
+            taken = self._taking[socket] = Deferred()
+            socket.client.session.when_idle(lambda: self._go_on(socket))
             await taken
+
+    def _go_on(self, socket: Socket) -> None:
+        """The client of ``socket`` has taken the last page, or never will."""
+        taken = self._taking.pop(socket, None)
+        if taken is not None:
+            taken.callback(None)
 
     def _look_again(self, socket: Socket, at_ms: int) -> None:
         """Something live is not due for ``socket`` before ``at_ms``."""

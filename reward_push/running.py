@@ -4,11 +4,9 @@ from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall
 
 from .engineio.registry import Registry
-from .errors import StartError
 from .mover import Mover
 from .ops.health import Health
 from .rewards.receipts import ReceiptBuffer
@@ -56,12 +54,9 @@ class Node(MultiService):
         self._upkeep = upkeep
 
     def privilegedStartService(self) -> None:
-        """Listen. Raises :class:`StartError` when a port cannot be had."""
-        try:
-            self._standing.listen()
-            super().privilegedStartService()
-        except (CannotListenError, OSError, OverflowError) as error:
-            raise StartError(f"listen: {error}") from error
+        """Listen. Raises :class:`.errors.StartError` when a port cannot be had."""
+        self._standing.listen()
+        super().privilegedStartService()
 
     def startService(self) -> None:
         """Stand, without which nothing works, and be ready."""

@@ -46,6 +46,7 @@ from .recovery import Recovery
 from .rewards.interfaces import INews
 from .rewards.news import LocalNews
 from .rewards.presence import IPresence
+from .settings.errors import SettingsError
 from .settings.model import ClusterSettings, Settings
 from .standing import IStanding, Parts
 from .store.redis.store import RedisStore
@@ -216,7 +217,8 @@ class Together:
         self._listening.addErrback(failures.append)
         if failures:
             failures[0].trap(CannotListenError, OSError)
-            raise StartError(f"cluster_listen: {failures[0].getErrorMessage()}")
+            reason = failures[0].getErrorMessage()
+            raise SettingsError("cluster_listen", self._cluster.listen, reason)
 
     def start(self) -> None:
         """See :class:`.standing.IStanding`."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from .running_redis import free_port
+from .free_port import free_port
 
 CALL_TIMEOUT_S = 10.0
 _CHUNK = 65_536
@@ -23,17 +23,23 @@ class FaultyLink:
     def __init__(self, target_port: int) -> None:
         self.port = free_port()
         self._target_port = target_port
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop
         self._flows = asyncio.Event()
         self._flows.set()
         self._delay_s = 0.0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="link", daemon=True)
+        self._thread: threading.Thread
 
     def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="link", daemon=True)
         self._thread.start()
-        self._call(self._listen())
+        try:
+            self._call(self._listen())
+        except BaseException:
+            self._stop()
+            raise
         return self
 
     def __exit__(
@@ -42,10 +48,7 @@ class FaultyLink:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._call(self._end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._stop()
 
     def cut(self) -> None:
         """Break what there is, without a word, and refuse new connections."""
@@ -68,6 +71,14 @@ class FaultyLink:
         self._delay_s = 0.0
         self._call(self._set(self._flows.set))
         self._call(self._listen())
+
+    def _stop(self) -> None:
+        try:
+            self._call(self._end())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
 
     async def _set(self, change: Callable[[], None]) -> None:
         change()

@@ -1,21 +1,20 @@
 """Several real nodes on one real Redis, behind a real HAProxy or on their own."""
 
 import secrets
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from .faulty_link import FaultyLink
+from .free_port import free_port
 from .running_haproxy import RunningHAProxy
 from .running_node import RunningNode, Service
-from .running_redis import RunningRedis, free_port
+from .running_redis import RunningRedis
 
 NODES = 3
-READY_TIMEOUT_S = 30.0
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 """Options of a Redis that loses nothing when it is killed."""
 
@@ -59,22 +58,6 @@ class Member(RunningNode):
             backend_key=backend_key,
             environment=environment,
         )
-
-    def get(self, path: str) -> tuple[int, Any]:
-        """Ask this node for ``path``."""
-        return self.backend.call("GET", path)
-
-    def wait_ready(self) -> None:
-        """Wait until its ``/readyz`` says 200."""
-        self.wait_for("/readyz", lambda status, _: status == 200)
-
-    def wait_for(self, path: str, condition: Any, timeout_s: float = READY_TIMEOUT_S) -> Any:
-        """Ask for ``path`` until ``condition(status, body)`` holds; return the body."""
-        deadline = time.monotonic() + timeout_s
-        while not condition(*(answer := self.get(path))):
-            assert time.monotonic() < deadline, f"{path} of {self.node_id}: {answer}"
-            time.sleep(0.02)  # another process: there is nothing to wait on but what it says
-        return answer[1]
 
 
 class RunningCluster(Service):

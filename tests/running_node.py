@@ -5,8 +5,6 @@ import itertools
 import json
 import os
 import secrets
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -17,10 +15,10 @@ from typing import Any, Self
 
 import attrs
 
-from .running_redis import free_port
+from .free_port import free_port
+from .running_process import RunningProcess
+from .until import PATIENCE_S, until
 
-START_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 30.0
 CALL_TIMEOUT_S = 30.0
 LONGEST_IDLE_S = 30.0
 """A backend's connection that was idle for longer is not used again: the node may be closing it."""
@@ -147,7 +145,7 @@ class Service:
         assert not refused, refused
 
 
-class RunningNode(Service):
+class RunningNode(RunningProcess, Service):
     """A node on a port and a store of its own, which stay the same over restarts.
 
     Args:
@@ -166,22 +164,16 @@ class RunningNode(Service):
         backend_key: str | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(free_port(), backend_key or secrets.token_urlsafe(32))
-        self.log_file = folder / f"{name}.log"
-        self._command = [
+        Service.__init__(self, free_port(), backend_key or secrets.token_urlsafe(32))
+        command = [
             str(Path(sys.executable).with_name("twistd")),
             *("-n", "--pidfile=", "reward-push"),
             *("--listen", f"tcp:{self.port}:interface=127.0.0.1"),
             *("--store", str(folder / "store.sqlite3")),
             *options,
         ]
-        self._folder = folder
+        RunningProcess.__init__(self, name, command, folder / f"{name}.log")
         self._environment = environment or {}
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
 
     def __exit__(
         self,
@@ -189,118 +181,56 @@ class RunningNode(Service):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None:
+            self.kill()
+            return
         self.stop()
-        if error is None:
-            self.check_log()
+        self.check_log()
 
-    def start(self) -> None:
-        """Start the process and wait until it answers ``/healthcheck`` with 200."""
-        self.launch()
-        self.wait_started()
-
-    def launch(self) -> None:
-        """Start the process; :meth:`wait_started` is to follow."""
-        assert self._process is None, "it runs"
+    def environment(self) -> Mapping[str, str]:
+        """See :class:`.running_process.RunningProcess`."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("REWARD_PUSH_")}
-        with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                cwd=self._folder,
-                env={
-                    **inherited,
-                    **self._environment,
-                    "REWARD_PUSH_BACKEND_KEY": self.backend_key,
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        return {**inherited, **self._environment, "REWARD_PUSH_BACKEND_KEY": self.backend_key}
 
-    def wait_started(self) -> None:
-        """Wait until it answers ``/healthcheck`` with 200."""
-        assert self._process is not None
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not self._healthy():
-            status = self._process.poll()
-            if status is not None:
-                raise AssertionError(f"the node ended with {status} at its start:\n{self.log()}")
-            if time.monotonic() > deadline:
-                self.kill()
-                raise AssertionError(f"no /healthcheck in {START_TIMEOUT_S} s:\n{self.log()}")
-            time.sleep(0.05)  # another process: there is nothing to wait on but its port
+    def answers(self) -> bool:
+        """Whether ``/healthcheck`` says 200."""
+        try:
+            return self.backend.call("GET", "/healthcheck")[0] == 200
+        except (OSError, http.client.HTTPException, json.JSONDecodeError):
+            return False
 
-    @property
-    def pid(self) -> int:
-        """The running process."""
-        assert self._process is not None
-        return self._process.pid
+    def wait_gone(self) -> None:
+        """See :class:`.running_process.RunningProcess`."""
+        self.backend.close()
+        super().wait_gone()
+
+    def get(self, path: str) -> tuple[int, Any]:
+        """Ask this node for ``path``."""
+        return self.backend.call("GET", path)
+
+    def wait_ready(self) -> None:
+        """Wait until its ``/readyz`` says 200."""
+        self.wait_for("/readyz", lambda status, _: status == 200)
+
+    def wait_for(self, path: str, condition: Any, patience_s: float = PATIENCE_S) -> Any:
+        """Ask for ``path`` until ``condition(status, body)`` holds; return the body."""
+
+        def asked() -> tuple[int, Any] | None:
+            answer = self.get(path)
+            return answer if condition(*answer) else None
+
+        found = until(asked, patience_s, lambda: f"{path} of {self.title}: {self.get(path)}")
+        assert found is not None
+        return found[1]
 
     def restart_each(self, end: "Callable[[RunningNode], None]") -> None:
         """See :class:`Service`."""
         end(self)
         self.start()
 
-    @property
-    def runs(self) -> bool:
-        """Whether there is a process, paused or not."""
-        return self._process is not None and self._process.poll() is None
-
-    def kill(self) -> None:
-        """End it as a crash does (SIGKILL), paused or not."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        """Ask it to stop (SIGTERM) and wait until it has."""
-        self._end(signal.SIGTERM)
-
-    def terminate(self) -> None:
-        """Ask it to stop (SIGTERM), and do not wait for it."""
-        self._signal(signal.SIGTERM)
-
-    def wait_gone(self) -> None:
-        """Wait until it has stopped, after :meth:`terminate`; again is no harm."""
-        self._reap("SIGTERM")
-
-    def pause(self) -> None:
-        """Freeze it (SIGSTOP): its connections stay, and nothing is answered."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let it go on (SIGCONT)."""
-        self._signal(signal.SIGCONT)
-
     def logs(self) -> list[str]:
         """See :class:`Service`."""
-        return [self.log_file.read_text(errors="replace") if self.log_file.exists() else ""]
-
-    def _healthy(self) -> bool:
-        try:
-            return self.backend.call("GET", "/healthcheck")[0] == 200
-        except (OSError, http.client.HTTPException, json.JSONDecodeError):
-            return False
-
-    def _signal(self, number: signal.Signals) -> None:
-        assert self._process is not None, "it does not run"
-        self._process.send_signal(number)
-
-    def _end(self, with_signal: signal.Signals) -> None:
-        if self._process is not None:
-            self._signal(with_signal)
-            self._reap(with_signal.name)
-
-    def _reap(self, asked_by: str) -> None:
-        self.backend.close()
-        process, self._process = self._process, None
-        if process is None:
-            return
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise AssertionError(
-                f"not gone {STOP_TIMEOUT_S} s after {asked_by}:\n{self.log()}"
-            ) from None
+        return [self.log()]
 
 
 def message(streamer: str, data: object, **fields: object) -> Json:

@@ -7,8 +7,9 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from . import parts
+from .free_port import free_port
 from .redis_client import ReplyError
-from .running_redis import RunningRedis, free_port
+from .running_redis import RedisProcess, RunningRedis
 
 SERVICE = "main"
 DOWN_AFTER_MS = 500
@@ -16,7 +17,7 @@ DOWN_AFTER_MS = 500
 HURRY = ("INFO-PERIOD", 1_000, "PUBLISH-PERIOD", 500)
 
 
-class RunningSentinel(RunningRedis):
+class RunningSentinel(RedisProcess):
     """One Sentinel."""
 
     def __init__(
@@ -28,14 +29,9 @@ class RunningSentinel(RunningRedis):
         master_password: str | None = None,
         password: str | None = None,
     ) -> None:
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}"
-        self.log_file = folder / f"sentinel-{self.port}.log"
-        self._password = password
-        self._tls = None
-        self._process = None
+        port = free_port()
         lines = [
-            f"port {self.port}",
+            f"port {port}",
             "bind 127.0.0.1",
             f"dir {folder}",
             f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} {quorum}",
@@ -47,13 +43,14 @@ class RunningSentinel(RunningRedis):
         if password is not None:
             lines += [f"requirepass {password}", f"sentinel sentinel-pass {password}"]
         # A Sentinel keeps what it knows in its configuration.
-        configuration = folder / f"sentinel-{self.port}.conf"
+        configuration = folder / f"sentinel-{port}.conf"
         configuration.write_text("\n".join([*lines, ""]))
-        self._command = [str(parts.redis_server().binary), str(configuration), "--sentinel"]
+        command = [str(parts.redis_server().binary), str(configuration), "--sentinel"]
+        super().__init__("Sentinel", command, folder, port, password)
 
-    def start(self) -> None:
-        """See :class:`.running_redis.RunningRedis`. What Sentinels do every few seconds they do at once."""
-        super().start()
+    def wait_started(self) -> None:
+        """See :class:`.running_process.RunningProcess`. What it does every few seconds it does at once."""
+        super().wait_started()
         with suppress(ReplyError):  # Redis before 7 cannot be told to hurry.
             self.call("SENTINEL", "DEBUG", *HURRY)
 
@@ -104,8 +101,12 @@ class RunningSentinels:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            for each in (self.first, self.second, *self.sentinels):
-                stack.enter_context(each)
+            everybody = (self.first, self.second, *self.sentinels)
+            for each in everybody:
+                stack.callback(each.kill)
+                each.launch()
+            for each in everybody:
+                each.wait_started()
             self._stack = stack.pop_all()
         return self
 

@@ -1,10 +1,13 @@
 """What a node's ``/metrics`` says, read as Prometheus reads it."""
 
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 from prometheus_client.parser import text_string_to_metric_families
+
+from .running_node import Service
+from .until import until
 
 TIMEOUT_S = 30.0
 
@@ -34,6 +37,19 @@ def scrape(url: str, key: str | None = None) -> Scrape:
     request = urllib.request.Request(f"{url}/metrics", headers=headers)
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
         return read(answer.read().decode())
+
+
+def scrape_until(node: Service, holds: Callable[[Scrape], bool]) -> Scrape:
+    """Scrape until it says so."""
+    page = scrape(node.url, node.backend_key)
+
+    def holds_now() -> bool:
+        nonlocal page
+        page = scrape(node.url, node.backend_key)
+        return holds(page)
+
+    until(holds_now, said=lambda: page.text)
+    return page
 
 
 def read(text: str) -> Scrape:

@@ -29,7 +29,6 @@ CREATE_KEY = Operation(
     {201: Said("The key, and this once what its holder presents.", ref("CreatedKey"))},
     right=Right.ADMIN,
     body=ref("NewKey"),
-    takes_query=False,
     tag="keys",
 )
 
@@ -79,6 +78,7 @@ class KeyCreation:
     async def create(self, request: Request) -> Answer:
         """Create a plugin's or a backend's key; the answer shows its secret, this once."""
         creator = await authorize(request, self._callers, Right.ADMIN)
+        read_query(request, {})
         fields = structure(read_object(request), self._fields)
         kind = KeyKind(fields["kind"])
         _check_kind(kind, fields)

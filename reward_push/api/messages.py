@@ -12,6 +12,7 @@ from .auth import Callers, authorize
 from .batch import Batches, status_of
 from .body import read_object
 from .operation import Operation, Said, ref
+from .query import read_query
 from .slices import CallSoon
 
 PUBLISH = Operation(
@@ -24,7 +25,6 @@ PUBLISH = Operation(
     (ErrorCode.CONFLICT, ErrorCode.TOO_LATE),
     right=Right.PUBLISH,
     body=ref("NewMessage"),
-    takes_query=False,
     description="The same `id` with equal JSON is the same message.",
 )
 
@@ -34,7 +34,6 @@ PUBLISH_BATCH = Operation(
     {200: Said("One result a message, in order.", ref("BatchResults"))},
     right=Right.PUBLISH,
     body=ref("NewBatch"),
-    takes_query=False,
     description="A bad message does not hold up the others.",
 )
 
@@ -44,7 +43,6 @@ CANCEL = Operation(
     {200: Said("It is cancelled, now or before.", ref("Message"))},
     (ErrorCode.NOT_FOUND, ErrorCode.CONFLICT),
     right=Right.PUBLISH,
-    takes_query=False,
 )
 
 
@@ -66,6 +64,7 @@ class Messages:
     async def publish(self, request: Request) -> Answer:
         """Publish one message: 201 when it is new, 200 when the same came before."""
         key = await authorize(request, self._callers, Right.PUBLISH)
+        read_query(request, {})
         [outcome] = await self._publisher.publish([read_object(request)], key.namespaces)
         if not isinstance(outcome, Accepted):
             raise outcome
@@ -74,10 +73,12 @@ class Messages:
     async def publish_batch(self, request: Request) -> Answer:
         """Publish up to ``MAX_BATCH`` messages, each with its own result."""
         key = await authorize(request, self._callers, Right.PUBLISH)
+        read_query(request, {})
         return await self._batches.publish(request, key)
 
     async def cancel(self, request: Request, message_id: str) -> Answer:
         """Cancel a message: 200 with it, also when it was cancelled before."""
         key = await authorize(request, self._callers, Right.PUBLISH)
+        read_query(request, {})
         record = await self._publisher.cancel(message_id, key.namespaces)
         return json_answer(200, record_to_answer(record))

@@ -28,7 +28,6 @@ DISCONNECT = Operation(
     {200: Said("How many were closed; stock clients come back.", ref("Closed"))},
     (ErrorCode.INVALID_REQUEST,),
     right=Right.ADMIN,
-    takes_query=False,
     tag="streamers",
 )
 
@@ -56,6 +55,7 @@ class Streamers:
     async def disconnect(self, request: Request, streamer: str) -> Answer:
         """Close a streamer's connections; the answer counts them."""
         key = await authorize(request, self._callers, Right.ADMIN)
+        read_query(request, {})
         closed = await self._presence.disconnect(identifier(streamer, "streamer"), key.namespaces)
         return json_answer(200, {"closed": closed})
 

@@ -46,6 +46,8 @@ class Reach:
         self._pool.cachedConnectionTimeout = KEPT_OPEN_S
         # A poll sent once more would take packets that nobody gets.
         self._pool.retryAutomatically = False
+        # Two lines in the log for each connection otherwise, which say nothing.
+        self._pool._factory.noisy = False
         self.agent = Agent.usingEndpointFactory(reactor, self, self._pool)
         self._told_s: dict[str, float] = {}
         self.failures: Counter[str] = Counter()

@@ -18,6 +18,7 @@ from zope.interface import implementer
 from ..engineio.registry import node_tag_of
 from ..transports.handshake import wants_websocket
 from ..transports.interfaces import IForeignSessions, IUpload
+from ..transports.refusals import come_again
 from ..transports.request import peer_of
 from .body import LaterBody, whole_body
 from .forwarding import head_of
@@ -85,9 +86,7 @@ class Relay:
         if node_id is None:
             return None
         if not self._has_room():
-            request.setResponseCode(503)
-            request.setHeader(b"Retry-After", b"1")
-            request.setHeader(b"Content-Length", b"0")
+            request.write(come_again(request))
             request.finish()
             return NOT_DONE_YET
         head = head_of(request.method, request.uri, headers, peer_of(request))

@@ -112,6 +112,10 @@ class ISessionHandler(Interface):
 class ITracker(Interface):
     """Follows one :class:`.outgoing.Outgoing`, or all of its renderings, to each of its receivers."""
 
+    wants_answer: bool = Attribute(
+        "Whether it counts as arrived only when an acknowledgement by the application cannot be under way any more"
+    )
+
     def sent(handler: ISessionHandler) -> None:
         """It was written to the transport of ``handler``'s session. Called often: must be cheap."""
 

@@ -134,14 +134,28 @@ class Outbox:
         """Whether a proof is wanted that nobody waits for yet. True once; then :meth:`ask` comes."""
         return self._unproven is not None and self._unproven.wanted()
 
-    def ask(self) -> bool:
+    def ask(self, *, polling: bool) -> bool:
         """It is time to ask for a proof; return whether one is still wanted. If so, the caller does."""
-        return self._unproven is not None and self._unproven.ask()
+        return self._unproven is not None and self._unproven.ask(polling=polling)
 
     def mark(self) -> None:
         """Something that the client will answer is being written now."""
         if self._unproven is not None:
             self._unproven.mark()
+
+    def read(self) -> None:
+        """The client has read all that was written, and polls again."""
+        if self._unproven is not None:
+            self._tell_delivered(self._unproven.read())
+
+    def posted(self) -> None:
+        """A polling client has posted of itself, as it does again and again, one post after the other.
+
+        This one comes after its answers to what it had read when it last did so.
+        """
+        if self._unproven is not None:
+            self._tell_delivered(self._unproven.proved())
+            self._unproven.mark_read()
 
     def proved(self) -> None:
         """The client has answered it: what was written before has arrived."""

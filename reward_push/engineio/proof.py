@@ -2,6 +2,10 @@
 
 A transport delivers in order. So whatever answers something that was written after a unit (a pong, the
 next poll, an acknowledgement by the application) proves that unit and all before it.
+
+The next poll proves that a unit was read, not that the client has nothing to say to it: polls and posts go different
+ways, and an acknowledgement may be lost on its own. A unit that wants an answer is proved by a post, as a client's
+posts come one after the other, and the acknowledgement comes first.
 """
 
 from collections.abc import Sequence
@@ -30,12 +34,13 @@ class _Asking(Enum):
 class Unproven:
     """The tracked units of one session that were written and not proved, oldest first."""
 
-    __slots__ = ("_asking", "_marked", "_trackers", "_unanswered")
+    __slots__ = ("_asking", "_marked", "_read", "_trackers", "_unanswered")
 
     def __init__(self) -> None:
         self._unanswered = 0
         self._trackers: list[ITracker] = []
         self._marked = 0
+        self._read = 0
         self._asking = _Asking.NOT
 
     def add(self, tracker: ITracker) -> None:
@@ -62,14 +67,28 @@ class Unproven:
         self._asking = _Asking.SOON
         return True
 
-    def ask(self) -> bool:
-        """Whether the question has to be asked now: not when everything was proved meanwhile."""
-        self._asking = _Asking.NOW if self._trackers else _Asking.NOT
-        return bool(self._trackers)
+    def ask(self, *, polling: bool) -> bool:
+        """Whether the question has to be asked now: not when all was proved meanwhile, or the next poll comes first."""
+        is_wanted = bool(self._read if polling else self._trackers)
+        self._asking = _Asking.NOW if is_wanted else _Asking.NOT
+        return is_wanted
 
     def mark(self) -> None:
         """Something that will be answered is written now."""
         self._marked = len(self._trackers)
+
+    def mark_read(self) -> None:
+        """The client will post again, after what it has to say to what it has read."""
+        self._marked = self._read
+
+    def read(self) -> Sequence[ITracker]:
+        """A poll came, after all was read: remove and return the units that want no answer."""
+        proved = [each for each in self._trackers if not each.wants_answer]
+        if proved:
+            self._marked = sum(each.wants_answer for each in self._trackers[: self._marked])
+            self._trackers = [each for each in self._trackers if each.wants_answer]
+        self._read = len(self._trackers)
+        return proved
 
     def proved(self) -> Sequence[ITracker]:
         """It was answered: remove and return the units written before it."""
@@ -89,6 +108,7 @@ class Unproven:
         taken = self._trackers[:count]
         del self._trackers[:count]
         self._marked = max(0, self._marked - count)
+        self._read = max(0, self._read - count)
         return taken
 
 

@@ -109,8 +109,8 @@ class Session:
         """Write ``unit`` now if the client can take it, else keep it in order. Dropped after the end."""
         if not self._outbox.write(unit):
             self._keep(unit)
-        elif unit.tracker is not None and self._outbox.wants_proof():
-            self._sessions.await_proof(self)
+        elif unit.tracker is not None:
+            self._seek_proof()
 
     def holds(self, tracker: ITracker) -> bool:
         """Whether a unit of ``tracker`` waits for the client: it is on its way."""
@@ -214,7 +214,7 @@ class Session:
             self._alive(self._sessions.wheel.now())
             is_answer = handler.message(packet.data)
         elif kind is PacketType.PING or kind is PacketType.PONG:
-            is_answer = self._take_beat(kind)
+            is_answer = self._take_beat(transport, kind)
         elif kind is PacketType.CLOSE:
             # A poll that is still held gets a noop (Engine.IO protocol, "Close").
             self._leave(transport, NOOP, CloseReason.TRANSPORT_CLOSE)
@@ -233,8 +233,8 @@ class Session:
         polling = transport.name == "polling"
         if polling:
             # The client has read the answer to its last poll, and asks for more.
-            self._outbox.mark()
-            self._proved()
+            self._outbox.read()
+            self._seek_proof()
         if self._flush(now) and self._closing:
             self._forget()
         elif polling and transport.writable:
@@ -297,15 +297,16 @@ class Session:
     def prove(self) -> None:
         """Ask the client for a proof of what was written to it, if that is still wanted.
 
-        Revision 4 over WebSocket: by a heartbeat ahead of its time. Revision 3, where only the client
-        may ping: by a ping of the WebSocket itself. Polling: the next poll is the proof. At most one
-        question is under way.
+        Revision 4: by a heartbeat ahead of its time. Revision 3, where only the client may ping: by a
+        ping of the WebSocket itself; on polling its own pings have to do. For most units the next poll
+        is the proof. At most one question is under way.
         """
         transport = self.transport
-        if transport is None or transport.name == "polling" or not self._outbox.ask():
+        if transport is None or not self._outbox.ask(polling=transport.name == "polling"):
             return
         if not self.revision.server_pings:
-            self._ask(transport)
+            if transport.name != "polling":
+                self._ask(transport)
         elif self._heartbeat.may_ping:
             self._ping(self._sessions.wheel.now())
             self._file_earlier()
@@ -340,18 +341,20 @@ class Session:
 
     def _flush(self, now: float) -> bool:
         empty = self._outbox.flush(now)
-        if self._outbox.wants_proof():
-            self._sessions.await_proof(self)
+        self._seek_proof()
         return empty
 
     def _proved(self) -> None:
         self._outbox.proved()
+        self._seek_proof()
+
+    def _seek_proof(self) -> None:
         if self._outbox.wants_proof():
             self._sessions.await_proof(self)
 
     # The heartbeat.
 
-    def _take_beat(self, kind: PacketType) -> bool:
+    def _take_beat(self, transport: ITransport, kind: PacketType) -> bool:
         """Take a ping or pong; return whether it is an answer to ours."""
         # Revision 3: the client pings. Revision 4: it answers.
         if (kind is PacketType.PONG) is not self.revision.server_pings:
@@ -360,6 +363,8 @@ class Session:
         now = self._sessions.wheel.now()
         self._alive(now)
         if kind is PacketType.PING:
+            if transport.name == "polling":
+                self._outbox.posted()
             self.send(PONG)
             return False
         was_asked = self._heartbeat.answered(now)

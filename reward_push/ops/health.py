@@ -85,7 +85,9 @@ class Health:
     def _report(self, degraded_status: int) -> Report:
         reasons: list[str] = []
         if self._phase is Phase.RUNNING:
-            reasons = [each for each in map(self._ask, self._reasons) if each is not None]
+            told = filter(None, map(self._ask, self._reasons))
+            # What depends on one thing that is away says the same.
+            reasons = list(dict.fromkeys(told))
             status, word = (degraded_status, "degraded") if reasons else (200, "ok")
         else:
             status, word = 503, str(self._phase)

@@ -1,12 +1,14 @@
 """Delivery over Socket.IO: the only module of the domain that knows what messages travel on.
 
 A message is one :class:`LiveMessage` for all its receivers. Its event is rendered when it is written, so
-that it always tells the time that is left, and is not written any more once the message has ended.
+that it always tells the time that is left, and is not written any more once the message has ended. What
+the message says is in its event alone, and that is there only as long as it waits for somebody, or was
+written a moment ago: to who comes later it is written from what the store has.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 from twisted.internet.defer import maybeDeferred
 from twisted.logger import Logger
@@ -19,14 +21,17 @@ from ..strict_json import Written, dumps
 from .counts import DeliveryCounts
 from .instants import to_rfc3339
 from .interfaces import IDelivery, IMessageStore, Latecomer, Reason, TakenBack
+from .known import KnownMessages
 from .member import Member
 from .message import Message
 from .receipts import ReceiptBuffer
 from .rooms import rooms_of
+from .told_early import ToldEarly
 
-MAX_KNOWN = 10_000
-"""Messages kept in memory, the last used. Acknowledgements of older ones are not understood any more, until
-they are written again."""
+LIVE_BYTES = 1_000
+"""What a :class:`LiveMessage` takes, with its places in the tables, apart from its rooms."""
+ROOM_BYTES = 72
+"""What each of its rooms takes, beside its letters."""
 
 
 def envelope(message_id: str, data: Written, expires_at_ms: int | None, now_ms: int) -> Written:
@@ -44,25 +49,24 @@ def member_in(handler: Any, namespace: str) -> Member | None:
 
 @implementer(ITracker)
 class LiveMessage:
-    """A message that is being delivered: its event, and who notes how far it comes."""
+    """A message that was written: whose acknowledgement is meant by ``ack_id``, and who notes how far it comes."""
 
     __slots__ = (
         "_counts",
         "_now_ms",
         "_receipts",
         "ack_id",
-        "event",
-        "has_end",
         "message_id",
         "namespace",
         "once",
         "rooms",
+        "size",
     )
 
     def __init__(
         self,
         message: Message,
-        broadcaster: IBroadcaster,
+        ack_id: int,
         receipts: ReceiptBuffer,
         counts: DeliveryCounts,
         now_ms: Callable[[], int],
@@ -71,22 +75,20 @@ class LiveMessage:
         self.namespace = message.namespace
         self.rooms = rooms_of(message.to)
         self.once = message.once
-        self.has_end = message.expires_at_ms is not None
+        self.ack_id = ack_id
+        self.size = LIVE_BYTES + ROOM_BYTES * len(self.rooms) + sum(map(len, self.rooms))
         self._receipts = receipts
         self._counts = counts
         self._now_ms = now_ms
-        # Kept as text: as values, data of a few KiB can take a hundred times as much.
-        message_id, end, data = message.id, message.expires_at_ms, Written(dumps(message.data))
-        self.event: Any = broadcaster.late(
-            message.namespace,
-            message.event,
-            lambda at_ms: envelope(message_id, data, end, at_ms),
-            now_ms,
-            ends_at_ms=message.expires_at_ms,
-            ack=True,
-            tracker=self,
-        )
-        self.ack_id: int = self.event.ack_id
+
+    @property
+    def wants_answer(self) -> bool:
+        """See :class:`..engineio.interfaces.ITracker`.
+
+        A device that counts as having had a message never gets it again. Where it was the only one to get it,
+        an acknowledgement lost with a node would leave nobody to whom the message belongs.
+        """
+        return self.once
 
     def sent(self, handler: Any) -> None:
         """See :class:`..engineio.interfaces.ITracker`."""
@@ -108,6 +110,8 @@ class Revocation:
     """A ``revoke`` on its way: a device that named itself is owed it until it is proved to have it."""
 
     __slots__ = ("_message_id", "_namespace", "_store")
+
+    wants_answer = False
 
     def __init__(self, message_id: str, namespace: str, store: IMessageStore) -> None:
         self._message_id = message_id
@@ -144,13 +148,13 @@ class Delivery:
         self._receipts = receipts
         self._now_ms = now_ms
         self.counts = DeliveryCounts()
-        self._by_id: OrderedDict[str, LiveMessage] = OrderedDict()
-        self._by_ack: dict[int, LiveMessage] = {}
+        self._known: KnownMessages[LiveMessage] = KnownMessages()
+        self._events: WeakValueDictionary[str, Any] = WeakValueDictionary()
+        """Message → its event, as long as a queue, or who renders it, has it."""
         self._sockets: dict[int, dict[Any, None]] = {}
         self.tell_elsewhere: Callable[[Sequence[Latecomer]], object] = lambda _late: None
         """Told of those who are not connected to this node any more."""
-        self._told_early: OrderedDict[str, set[int]] = OrderedDict()
-        """Message → devices that were told of its end before the store knew that they had it."""
+        self._told_early = ToldEarly()
 
     # Who is here.
 
@@ -172,17 +176,13 @@ class Delivery:
     def deliver(self, message: Message) -> int:
         """See :class:`.interfaces.IDelivery`."""
         live = self._live(message)
-        sent = self._broadcaster.emit_late(live.event, live.rooms)
-        if not live.has_end:
-            # It is written this once. Queues still have it; only its acknowledgements are awaited here.
-            live.event = None
-        return sent
+        return self._broadcaster.emit_late(self._event(message, live), live.rooms)
 
     def resend(self, message: Message, socket: Any) -> None:
         """Write a live message to one socket that has not had it, unless it is on its way to it."""
         live = self._live(message)
         session = socket.client.session
-        unit = None if session.holds(live) else live.event.unit()
+        unit = None if session.holds(live) else self._event(message, live).unit()
         if unit is not None:
             session.send(unit)
 
@@ -191,43 +191,61 @@ class Delivery:
         return tracker.message_id if isinstance(tracker, LiveMessage) else None
 
     def _live(self, message: Message) -> LiveMessage:
-        live = self._by_id.get(message.id)
+        """Return what follows ``message``: the same for all to whom it is written."""
+        has_end = message.expires_at_ms is not None
+        # Without an end it is written this once, and whatever has its id next is another message.
+        live = self._known.live(message.id) if has_end else None
         if live is None:
-            live = LiveMessage(
-                message, self._broadcaster, self._receipts, self.counts, self._now_ms
-            )
-            self._by_id[message.id] = live
-            self._by_ack[live.ack_id] = live
-            if len(self._by_id) > MAX_KNOWN:
-                self._forget(next(iter(self._by_id)))
-        else:
-            self._by_id.move_to_end(message.id)
+            event = self._events.get(message.id) if has_end else None
+            if event is None:
+                live = LiveMessage(
+                    message,
+                    self._broadcaster.next_ack_id(),
+                    self._receipts,
+                    self.counts,
+                    self._now_ms,
+                )
+            else:
+                # Used by nobody for so long that it was forgotten, but somebody still waits for it.
+                live = event.tracker
+            self._known.add(live, live=has_end)
         return live
 
-    def _forget(self, message_id: str) -> LiveMessage | None:
-        live = self._by_id.pop(message_id, None)
-        if live is not None:
-            del self._by_ack[live.ack_id]
-        return live
+    def _event(self, message: Message, live: LiveMessage) -> Any:
+        """Return the event of ``message``, the one that others have had if there still is one."""
+        event = self._events.get(message.id)
+        if event is None or event.tracker is not live:
+            # Kept as text: as values, data of a few KiB can take a hundred times as much.
+            message_id, end, data = message.id, message.expires_at_ms, Written(dumps(message.data))
+            event = self._broadcaster.late(
+                message.namespace,
+                message.event,
+                lambda at_ms: envelope(message_id, data, end, at_ms),
+                self._now_ms,
+                ends_at_ms=end,
+                ack_id=live.ack_id,
+                tracker=live,
+            )
+            self._events[message_id] = event
+        return event
 
     def acknowledged(self, ack_id: int) -> LiveMessage | None:
         """Return the message that an acknowledgement with ``ack_id`` is for; ``None``: none, or none any more."""
-        return self._by_ack.get(ack_id)
+        return self._known.acknowledged(ack_id)
 
     # Taking back.
 
     def revoke(self, taken_back: TakenBack) -> None:
         """See :class:`.interfaces.IDelivery`."""
         message_id = taken_back.message_id
-        live = self._forget(message_id)
-        if live is not None and live.event is not None:
-            live.event.end()
+        self._known.over(message_id)
+        event = self._events.pop(message_id, None)
+        if event is not None:
+            event.end()
         # Devices it was written to so lately that the store did not count them yet.
         devices = self._receipts.devices(message_id)
         if devices:
-            self._told_early[message_id] = set(devices)
-            if len(self._told_early) > MAX_KNOWN:
-                self._told_early.popitem(last=False)
+            self._told_early.add(message_id, devices)
         if taken_back.devices is not None:
             self._tell(taken_back, devices.union(taken_back.devices))
             return
@@ -240,13 +258,16 @@ class Delivery:
             # Where the store is away, named devices are told at their next connect.
             had.addErrback(self._not_asked, message_id)
 
-    def tell_late(self, late: Sequence[Latecomer]) -> None:
-        """Tell those whose receipts came to the store too late for :class:`.interfaces.TakenBack` to name them."""
-        elsewhere = [each for each in late if each.device not in self._sockets]
+    def tell_late(self, late: Sequence[Latecomer], may_have_moved: bool) -> None:
+        """Tell those whose receipts came to the store too late for :class:`.interfaces.TakenBack` to name them.
+
+        Who may have moved may still seem to be here, by a connection that is dead.
+        """
+        elsewhere = [each for each in late if may_have_moved or each.device not in self._sockets]
         if elsewhere:
             self.tell_elsewhere(elsewhere)
         self.tell_here(
-            [each for each in late if each.device not in self._told_early.get(each.message_id, ())]
+            [each for each in late if not self._told_early.has(each.message_id, each.device)]
         )
 
     def tell_here(self, late: Sequence[Latecomer]) -> None:
@@ -288,7 +309,7 @@ class Delivery:
             lambda _: body,
             self._now_ms,
             ends_at_ms=None,
-            ack=False,
+            ack_id=None,
             tracker=Revocation(message_id, namespace, self._store),
         )
         return event.unit()

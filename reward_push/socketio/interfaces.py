@@ -24,10 +24,16 @@ class IBroadcaster(Interface):
         now_ms: Callable[[], int],
         *,
         ends_at_ms: int | None,
-        ack: bool,
+        ack_id: int | None,
         tracker: Any,
     ) -> Any:
-        """Make an event that is rendered when it is written: see :class:`.late.LateEvent`."""
+        """Make an event that is rendered when it is written: see :class:`.late.LateEvent`.
+
+        Who makes it need not keep it: what waits to be written does. It can be referred to weakly.
+        """
+
+    def next_ack_id() -> int:
+        """Return an ack id that no packet of this process has carried."""
 
     def members(namespace: str, rooms: Sequence[str]) -> Collection[Any]:
         """Return the sockets of ``namespace`` in any of ``rooms``, each once, as a snapshot."""

@@ -30,8 +30,8 @@ MOST_RENDERED = 64
 class Renderings:
     """Which events keep their last rendering: the few that were rendered lately.
 
-    With its forms for the transports it takes several times what it says, and an event that clients may
-    still acknowledge is there for long. Queues keep what waits in them, whatever is forgotten here.
+    With its forms for the transports it takes several times what it says. Queues keep what waits in them,
+    whatever is forgotten here.
     """
 
     __slots__ = ("_events",)
@@ -46,6 +46,16 @@ class Renderings:
         if len(self._events) > MOST_RENDERED:
             self._events.popitem(last=False)[0].release()
 
+    def discard(self, event: LateEvent) -> None:
+        """``event`` is not rendered any more."""
+        self._events.pop(event, None)
+
+    def clear(self) -> None:
+        """Let all go."""
+        events, self._events = self._events, OrderedDict()
+        for event in events:
+            event.release()
+
 
 class LateEvent:
     """An event of one namespace whose argument ``render`` makes when it is needed.
@@ -56,11 +66,11 @@ class LateEvent:
     """
 
     __slots__ = (
+        "__weakref__",
         "_ends_at_ms",
         "_event",
         "_made_at_ms",
         "_now_ms",
-        "_over",
         "_render",
         "_renderings",
         "_unit",
@@ -85,18 +95,18 @@ class LateEvent:
         self.ack_id = ack_id
         self.tracker = tracker
         self._event = event
-        self._render = render
+        self._render: Callable[[int], Any] | None = render
         self._now_ms = now_ms
         self._ends_at_ms = ends_at_ms
-        self._over = False
         self._unit: LateUnit | None = None
         self._renderings = Renderings() if renderings is None else renderings
         self._made_at_ms = 0
 
     def end(self) -> None:
-        """Let nothing more of the event be written."""
-        self._over = True
+        """Let nothing more of the event be written, and keep nothing of what it says."""
+        self._render = None
         self._unit = None
+        self._renderings.discard(self)
 
     def release(self) -> None:
         """Forget the last rendering; who asks for one has it made."""
@@ -105,11 +115,12 @@ class LateEvent:
     def unit(self) -> LateUnit | None:
         """Return the event as of now, shared by all who ask within :data:`FRESH_MS`; ``None``: it is over."""
         now_ms = self._now_ms()
-        if self._over or (self._ends_at_ms is not None and now_ms >= self._ends_at_ms):
+        render = self._render
+        if render is None or (self._ends_at_ms is not None and now_ms >= self._ends_at_ms):
             return None
         if self._unit is not None and 0 <= now_ms - self._made_at_ms < FRESH_MS:
             return self._unit
-        args = [self._event, self._render(now_ms)]
+        args = [self._event, render(now_ms)]
         packet = Packet(PacketType.EVENT, self.namespace, args, self.ack_id)
         self._unit = LateUnit(self, encode(packet))
         self._made_at_ms = now_ms

@@ -73,7 +73,7 @@ class Server:
         now_ms: Callable[[], int],
         *,
         ends_at_ms: int | None = None,
-        ack: bool = False,
+        ack_id: int | None = None,
         tracker: ITracker | None = None,
     ) -> LateEvent:
         """See :class:`.interfaces.IBroadcaster`."""
@@ -83,7 +83,7 @@ class Server:
             render,
             now_ms,
             ends_at_ms=ends_at_ms,
-            ack_id=self.next_ack_id() if ack else None,
+            ack_id=ack_id,
             tracker=tracker,
             renderings=self._renderings,
         )
@@ -99,8 +99,12 @@ class Server:
         return self.namespaces[namespace].rooms.members(rooms)
 
     def next_ack_id(self) -> int:
-        """Return an ack id that no packet of this server has carried."""
+        """See :class:`.interfaces.IBroadcaster`."""
         return next(self._ack_ids)
+
+    def tidy(self) -> None:
+        """Give back the memory of events that were rendered for those who asked at that time."""
+        self._renderings.clear()
 
     def emit(
         self, namespace: str, rooms: Iterable[str], event: str, *args: Any, ack: bool = False

@@ -27,7 +27,7 @@ from .door import OpenDoor
 from .handshake import wants_websocket
 from .interfaces import IBodyPolicy, IForeignSessions, IUpload
 from .polling import PollingTransport
-from .refusals import refuse, turn_away
+from .refusals import come_again, refuse, turn_away
 from .request import EdgeRequest
 
 DRAINING = "draining"
@@ -133,9 +133,7 @@ class EngineResource(Resource):
             # Sessions go on as long as they may. But an upgrade would soon be cut, and where that happens
             # between the server's "3probe" and the client's "5", socket.io-client polls no more.
             self.refused[DRAINING] += 1
-            request.setResponseCode(503)
-            request.setHeader(b"Retry-After", b"1")
-            return b""
+            return come_again(request)
         if isinstance(session, _Foreign):
             done = session.foreign.relay(request, session.sid)
             return Refusal.SESSION_UNKNOWN if done is None else done

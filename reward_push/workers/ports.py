@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from ..errors import StartError
+from ..settings.errors import SettingsError
 from ..transports.listening import listening
 
 
@@ -63,7 +63,7 @@ class Reservation:
     """
 
     def __init__(self, descriptions: Iterable[str], reactor: Any) -> None:
-        """Take the ports of endpoint strings. Raises :class:`..errors.StartError`."""
+        """Take the ports of endpoint strings. Raises :class:`..settings.errors.SettingsError`."""
         self.ports: list[int] = []
         """Their numbers, in the order of the descriptions."""
         self._sockets: list[socket.socket] = []
@@ -74,15 +74,17 @@ class Reservation:
                 listening(description, Factory(), self).privilegedStartService()
             except (CannotListenError, OSError, OverflowError) as error:
                 self.give_back()
-                raise StartError(f"listen: {error}") from error
+                raise SettingsError("listen", description, str(error)) from error
             except _NotShared:
                 pass
             if len(self.ports) == before:
                 self.give_back()
                 kind = description.partition(":")[0]
-                raise StartError(
-                    f"listen: workers cannot share a {kind}: endpoint, only tcp:, tcp6: and ssl:,"
-                    " with or without haproxy: before them"
+                raise SettingsError(
+                    "listen",
+                    description,
+                    f"workers cannot share a {kind}: endpoint, only tcp:, tcp6: and ssl:,"
+                    " with or without haproxy: before them",
                 )
 
     def give_back(self) -> None:

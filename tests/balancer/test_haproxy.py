@@ -7,18 +7,19 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests import parts
+from tests.free_port import free_port
 from tests.protocol import wire
 from tests.running_cluster import Balancing, RunningCluster
 from tests.running_haproxy import DEPLOYED, RunningHAProxy
 from tests.running_node import ONE_ADDRESS
-from tests.running_redis import free_port
+from tests.until import until
 
 HANDSHAKE = "/websockets/?EIO=4&transport=polling&apiKey=sk-not-to-be-logged"
 
@@ -194,14 +195,6 @@ def test_a_node_that_drains_is_taken_out_and_no_client_is_refused(tmp_path: Path
         cluster.balancer.wait_for({"node1": "DOWN", "node2": "UP"})
     assert set(answered) == {(200, staying.node_id)}
     assert "503" in cluster.balancer.log()
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
-    """Wait for something that another process does."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_the_variables_are_those_it_explains() -> None:

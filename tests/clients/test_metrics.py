@@ -1,27 +1,15 @@
 """What ``/metrics`` says of stock clients, before, while and after they are there."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.running_node import ONE_ADDRESS, RunningNode
-from tests.scrape import Scrape, scrape
+from tests.scrape import scrape, scrape_until
 
 from .conftest import Lend
 from .setups import JS_2, JS_4, POLLING, PYTHON_5, UPGRADE, WEBSOCKET, Setup, usual_key_options
 
 SETUPS = (Setup(JS_2, WEBSOCKET), Setup(JS_4, UPGRADE), Setup(PYTHON_5, POLLING))
-PATIENCE_S = 30.0
 DEVICE = "kitchen-display"
-
-
-def until(node: RunningNode, holds: Callable[[Scrape], bool]) -> Scrape:
-    """Scrape until it says so."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds(page := scrape(node.url, node.backend_key)):
-        assert time.monotonic() < deadline, page.text
-        time.sleep(0.05)  # another process: there is nothing to wait on but its page
-    return page
 
 
 def test_clients_and_their_messages_are_counted_and_nobody_is_named(
@@ -46,7 +34,7 @@ def test_clients_and_their_messages_are_counted_and_nobody_is_named(
         node.backend.call("DELETE", f"/v1/messages/{sent['id']}")
         for client in clients:
             client.wait_event("revoke")
-        page = until(
+        page = scrape_until(
             node,
             lambda page: (
                 page.value("deliveries_total", level="acked") == 3
@@ -80,7 +68,7 @@ def test_clients_and_their_messages_are_counted_and_nobody_is_named(
         clients[0].disconnect()
         clients[1].connect(node.url, transports=WEBSOCKET, auth={"apiKey": "rpk_wrong"})
         clients[1].wait_event("connect_error")
-        after = until(node, lambda page: page.value("sessions_closed_total") >= 2)
+        after = scrape_until(node, lambda page: page.value("sessions_closed_total") >= 2)
         assert (
             after.value("join_refusals_total", namespace="/dropcodes", reason="unauthorized") == 1
         )

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.running_node import PluginKey, Service
+from tests.until import until
 
 from .deployments import Deployment, everywhere
 from .pool import ClientPool
@@ -83,14 +84,12 @@ class Plugin:
 
     def receipt(self, message_id: str, state: str) -> None:
         """Wait until this device's receipt has come to ``state``."""
-        deadline = time.monotonic() + RECEIPT_TIMEOUT_S
-        while True:
+
+        def receipts() -> dict[str, str]:
             _, answer = self.node.backend.call("GET", f"/v1/messages/{message_id}")
-            states = {row["device"]: row["state"] for row in answer["devices"]}
-            if states.get(DEVICE) == state:
-                return
-            assert time.monotonic() < deadline, f"{states}, not {state}"
-            time.sleep(0.05)
+            return {row["device"]: row["state"] for row in answer["devices"]}
+
+        until(lambda: receipts().get(DEVICE) == state, said=receipts)
 
 
 def scheduled(plugin: Plugin) -> None:
@@ -194,10 +193,7 @@ def test_the_first_of_two_devices_has_it(default_node: Service, pool: ClientPool
         taken = {"id": posted["id"], "reason": "taken"}
         first.wait_messages(1)
         second.wait_messages(1)
-        deadline = time.monotonic() + RECEIPT_TIMEOUT_S
-        while [taken] not in (first.messages("revoke"), second.messages("revoke")):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: [taken] in (first.messages("revoke"), second.messages("revoke")))
         assert sorted([len(first.messages("revoke")), len(second.messages("revoke"))]) == [0, 1]
         _, answer = default_node.backend.call("GET", f"/v1/messages/{posted['id']}")
         assert answer["state"] == "done"

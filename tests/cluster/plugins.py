@@ -1,26 +1,14 @@
 """Devices on chosen nodes of a cluster, or anywhere behind its balancer, and what they hear."""
 
 import threading
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from ..running_cluster import Member, RunningCluster
 from ..running_node import Json
 from ..swarm import Device, Heard, Swarm
-
-PATIENCE_S = 30.0
-
-
-def until(condition: Callable[[], Any], timeout_s: float = PATIENCE_S) -> Any:
-    """Wait until ``condition`` returns something true, and return that."""
-    deadline = time.monotonic() + timeout_s
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not in {timeout_s} s"
-        time.sleep(0.01)  # other processes: there is nothing else to wait on
-    return found
+from ..until import until
 
 
 class Plugins:

@@ -16,7 +16,8 @@ from ..running_sentinels import RunningSentinels
 from ..scrape import Scrape, scrape
 from ..stepped_clock import SteppedClock
 from ..swarm import Device
-from .plugins import Plugins, until
+from ..until import until
+from .plugins import Plugins
 
 OPTIONS = (*ONE_ADDRESS, "--ping-interval", "1", "--ping-timeout", "1")
 LIFE_MS = 120_000

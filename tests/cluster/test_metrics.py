@@ -1,8 +1,7 @@
 """What ``/metrics`` says of nodes on one Redis: all there is, and what happens to them."""
 
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,24 +9,14 @@ import pytest
 from reward_push.ops.catalogue import CATALOGUE
 from tests.running_cluster import RunningCluster
 from tests.running_node import RunningNode
-from tests.scrape import Scrape, scrape
-
-PATIENCE_S = 30.0
+from tests.scrape import scrape, scrape_until
+from tests.until import PATIENCE_S
 
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[RunningCluster]:
     with RunningCluster(tmp_path, "--drain", "1", nodes=2, balancing=None) as running:
         yield running
-
-
-def until(node: RunningNode, holds: Callable[[Scrape], bool]) -> Scrape:
-    """Scrape until it says so."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds(page := scrape(node.url, node.backend_key)):
-        assert time.monotonic() < deadline, page.text
-        time.sleep(0.05)  # another process: there is nothing to wait on but its page
-    return page
 
 
 def test_everything_that_the_page_tells_of_is_shown(cluster: RunningCluster) -> None:
@@ -39,7 +28,7 @@ def test_everything_that_the_page_tells_of_is_shown(cluster: RunningCluster) -> 
 def test_news_and_relayed_requests_are_counted(cluster: RunningCluster) -> None:
     one, two = cluster.nodes
     for each in cluster.nodes:
-        page = until(each, lambda page: page.value("nodes") == 2)
+        page = scrape_until(each, lambda page: page.value("nodes") == 2)
         assert page.value("redis_connected") == page.value("redis_connects_total") == 2
         assert page.value("canary_age_seconds") < 5
         assert page.value("redis_seconds_count") > 0
@@ -53,7 +42,7 @@ def test_news_and_relayed_requests_are_counted(cluster: RunningCluster) -> None:
     assert polled(two, sid, f'40/dropcodes,{{"apiKey":"{key.key}"}}') == "ok"
     assert polled(two, sid).startswith("40/dropcodes,")
     two.publish(key.streamer, "x", ttl_ms=60_000)
-    page = until(one, lambda page: page.value("news_total", kind="live") == 1)
+    page = scrape_until(one, lambda page: page.value("news_total", kind="live") == 1)
     assert page.value("channels") > channels
     assert page.value("connections") == 1
     page = scrape(two.url, two.backend_key)
@@ -76,13 +65,13 @@ def test_what_happens_to_redis_shows(cluster: RunningCluster) -> None:
     """A node on its own shows it, too: the metrics need no Redis."""
     node = cluster.nodes[0]
     cluster.redis.kill()
-    page = until(node, lambda page: page.value("redis_connected") == 0)
+    page = scrape_until(node, lambda page: page.value("redis_connected") == 0)
     assert page.value("health", status="degraded") == 1
     cluster.redis.start()
-    page = until(
+    page = scrape_until(
         node,
         lambda page: page.value("redis_connected") == 2 and page.value("redis_losses_total") == 1,
     )
     assert page.value("redis_connects_total", connection="commands") >= 2
     assert page.value("redis_connects_total", connection="news") >= 2
-    until(node, lambda page: page.value("heals_total") >= 1)
+    scrape_until(node, lambda page: page.value("heals_total") >= 1)

@@ -3,7 +3,6 @@
 Two whole nodes on one Redis; a session is opened with the one, and all that follows is sent to the other.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from ..protocol.test_heartbeat import *  # noqa: F403
 from ..protocol.test_keys import *  # noqa: F403
 from ..protocol.test_packets import *  # noqa: F403
 from ..protocol.test_polling import *  # noqa: F403
+from ..protocol.test_proof import *  # noqa: F403
 from ..protocol.test_upgrade import *  # noqa: F403
 from ..running_node import ONE_ADDRESS
 from ..running_redis import RunningRedis
@@ -64,10 +64,7 @@ def _astray(folder: Path, redis: RunningRedis, *options: str) -> Iterator[Node]:
     (folder / "other").mkdir()
     with Node(folder, *joint) as owner, Node(folder / "other", *joint) as other:
         for each in (owner, other):
-            deadline = time.monotonic() + wire.PATIENCE_S
-            while each.backend.call("GET", "/readyz")[0] != 200:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)  # another process: there is nothing to wait on but what it says
+            each.wait_ready()
         wire.ELSEWHERE[owner.port] = other.port
         try:
             yield owner

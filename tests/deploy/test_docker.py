@@ -17,9 +17,9 @@ import yaml
 
 from reward_push.settings import load
 from tests import parts
+from tests.free_port import free_port
 from tests.redis_client import RedisClient, ReplyError
 from tests.running_haproxy import DEPLOYED
-from tests.running_redis import free_port
 
 from .dockerfile import Instruction, only, stages
 from .started import started

@@ -1,8 +1,7 @@
 """What Redis is told: a real one takes it, and real nodes need no more rights than it gives them."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from tests.protocol import wire
 from tests.redis_client import RedisClient, ReplyError
 from tests.running_node import RunningNode
 from tests.running_redis import RunningRedis
+from tests.until import until
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "redis"
 CONFIGURATION = FOLDER / "reward-push.conf"
@@ -53,21 +53,13 @@ def redis(tmp_path: Path) -> Iterator[DeployedRedis]:
         yield server
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another process does."""
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def start(redis: DeployedRedis, folder: Path, stack: ExitStack, **more: str) -> RunningNode:
     """A node on this Redis, ready."""
     environment = {"REWARD_PUSH_REDIS_URL": redis.url_of("reward-push", PASSWORD), **more}
     name = f"node-{len(list(folder.glob('node-*')))}"
     node = RunningNode(folder, "--drain", "0", name=name, environment=environment)
     stack.enter_context(node)
-    until(lambda: node.backend.call("GET", "/readyz")[0] == 200)
+    node.wait_ready()
     return node
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from reward_push.settings import load
 from tests import parts
-from tests.running_redis import free_port
+from tests.free_port import free_port
 
 from .started import started
 

@@ -2,7 +2,6 @@
 
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from ..running_node import RunningNode
 from ..stepped_clock import SteppedClock
 from ..swarm import Device, Heard, Swarm
+from ..until import until
 
 HEARTBEATS = ("--ping-interval", "0.5", "--ping-timeout", "0.5")
 OBSERVED_S = 2.0
@@ -20,14 +20,6 @@ UPGRADE = (
     b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
-
-
-def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    """Wait until ``condition`` holds."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("step_s", [-600, 600])
@@ -50,12 +42,12 @@ def test_nothing_is_early_or_lost_and_nobody_is_dropped(tmp_path: Path, step_s: 
             clock.step(step_s)
             node.publish(key.streamer, 1, id="now", ttl_ms=60_000)
             expected = ["now"] if step_s < 0 else ["now", "soon"]
-            wait_for(lambda: sorted(heard) == expected)
+            until(lambda: sorted(heard) == expected)
             time.sleep(OBSERVED_S)
             assert sorted(heard) == expected
             assert device.joins == 1
             clock.step(301)
-            wait_for(lambda: sorted(heard) == ["now", "soon"])
+            until(lambda: sorted(heard) == ["now", "soon"])
             assert device.joins == 1
 
 

@@ -1,11 +1,11 @@
 """The disk is full, and later it is not."""
 
 import resource
-import time
 from pathlib import Path
 
 from ..running_node import RunningNode, message
 from ..swarm import Device, Heard, Swarm
+from ..until import until
 
 FULL_BYTES = 128 * 1024
 """No file may be written beyond this: enough for the log, not for the store."""
@@ -44,13 +44,8 @@ def test_nothing_is_accepted_in_halves_and_it_recovers_by_itself(tmp_path: Path)
 
             unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
             resource.prlimit(node.pid, resource.RLIMIT_FSIZE, unlimited)
-            deadline = time.monotonic() + RECOVERY_S
-            while node.backend.call("GET", "/readyz")[0] != 200:
-                assert time.monotonic() < deadline, "still degraded"
-                time.sleep(0.1)
+            node.wait_for("/readyz", lambda status, _: status == 200, RECOVERY_S)
             assert node.backend.call("POST", "/v1/messages", body)[0] == 201
-            while "during" not in heard:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            until(lambda: "during" in heard)
             assert heard == ["before", "during"]
             assert device.joins == 1

@@ -11,8 +11,8 @@ from prometheus_client.openmetrics.parser import (
 )
 
 from reward_push.ops.catalogue import CATALOGUE, Metric
+from tests.free_port import free_port
 from tests.running_node import RunningNode
-from tests.running_redis import free_port
 from tests.scrape import scrape
 
 DOCS = Path(__file__).parents[2] / "docs"

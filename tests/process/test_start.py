@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from ..free_port import free_port
+
 TIMEOUT_S = 30.0
 KEY = re.compile(r"rpk_[a-z2-7]{12}_[A-Za-z0-9_-]{43}")
 
@@ -21,9 +23,7 @@ class Process:
     """``twistd reward-push`` in a folder of its own."""
 
     def __init__(self, folder: Path, *options: str, twistd: tuple[str, ...] = ("-n",)) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.folder = folder
         environ = {k: v for k, v in os.environ.items() if not k.startswith("REWARD_PUSH_")}
         command = [str(Path(sys.executable).with_name("twistd")), *twistd, "reward-push"]
@@ -142,7 +142,8 @@ def test_a_port_that_is_taken_stops_the_start(tmp_path: Path, started: list[Proc
         status, out, err = node.refused()
     assert status == 1
     assert "Traceback" not in out + err
-    assert f"listen: Couldn't listen on 127.0.0.1:{port}" in err
+    where = f"tcp:{port}:interface=127.0.0.1"
+    assert f"listen = '{where}': Couldn't listen on 127.0.0.1:{port}" in err
     assert err.count("\n") == 1
 
 
@@ -209,4 +210,16 @@ def test_an_endpoint_that_cannot_listen_is_one_line(
     status, out, err = node.refused()
     assert status == 1
     assert "Traceback" not in out + err
-    assert err.startswith("reward-push: listen")
+    assert err.startswith(f"reward-push: listen = {listen!r}: ")
+    assert err.count("\n") == 1
+
+
+def test_which_port_cannot_be_had_is_said(tmp_path: Path, started: list[Process]) -> None:
+    """Not only that of clients may be the wrong one."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
+        node = Process(tmp_path, "--internal-listen", where)
+        started.append(node)
+        status, _, err = node.refused()
+    assert status == 1
+    assert err.startswith(f"reward-push: internal_listen = '{where}': Couldn't listen on 127.0.0.1")

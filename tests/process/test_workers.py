@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,8 +15,10 @@ from typing import Any
 
 import pytest
 
+from ..free_port import free_port
 from ..protocol.wire import Client, open_websocket, request
-from ..running_redis import RunningRedis, free_port
+from ..running_redis import RunningRedis
+from ..until import until
 
 TIMEOUT_S = 40.0
 KEY = "a-backend-key"
@@ -44,7 +45,7 @@ class Workers:
         self.folder = folder
         self.count = workers
         self.port = free_port()
-        self.internal_port = _free_row(workers)
+        self.internal_port = free_port(in_a_row=workers)
         self.log_file = folder / "log"
         environ = {k: v for k, v in os.environ.items() if not k.startswith("REWARD_PUSH_")}
         with self.log_file.open("ab") as log:
@@ -93,12 +94,13 @@ class Workers:
         self.until(lambda: all(knows_all(each + 1) for each in range(self.count)))
 
     def until(self, condition: Callable[[], object]) -> None:
-        """Wait for something that other processes do."""
-        deadline = time.monotonic() + TIMEOUT_S
-        while not condition():
+        """Wait for something that they do."""
+
+        def holds() -> bool:
             assert self.process.poll() is None, self.log_file.read_text()
-            assert time.monotonic() < deadline, self.log_file.read_text()
-            time.sleep(0.05)  # other processes: there is nothing to wait on but what they say
+            return bool(condition())
+
+        until(holds, said=self.log_file.read_text)
 
     def pids(self) -> list[int]:
         """The workers alive, in their order."""
@@ -122,18 +124,6 @@ class Workers:
         """Wait for its end."""
         _, said = self.process.communicate(timeout=TIMEOUT_S)
         return self.process.returncode, said
-
-
-def _free_row(size: int) -> int:
-    """Return the first of ``size`` free ports in a row."""
-    while True:
-        first = free_port()
-        try:
-            for port in range(first, first + size):
-                socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        return first
 
 
 @pytest.fixture
@@ -264,10 +254,7 @@ def test_workers_do_not_outlive_their_parent(start: Callable[..., Workers]) -> N
     pids = workers.pids()
     workers.process.kill()
     workers.process.communicate()
-    deadline = time.monotonic() + TIMEOUT_S
-    while not all(map(gone, pids)):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)  # other processes: there is nothing to wait on but their end
+    until(lambda: all(map(gone, pids)))
 
 
 def test_any_free_port_is_one(start: Callable[..., Workers]) -> None:
@@ -299,20 +286,23 @@ def test_a_port_that_is_taken(start: Callable[..., Workers]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         said = refused(start(listen=f"tcp:{port}:interface=127.0.0.1"))
-    assert f"listen: Couldn't listen on 127.0.0.1:{port}" in said
+    assert f"listen = 'tcp:{port}:interface=127.0.0.1': Couldn't listen on 127.0.0.1:{port}" in said
     first = start()
     first.ready()
     said = refused(start(listen=f"tcp:{first.port}:interface=127.0.0.1"))
-    assert f"listen: Couldn't listen on 127.0.0.1:{first.port}" in said
+    assert f": Couldn't listen on 127.0.0.1:{first.port}" in said
     assert first.served_by() in ("w-1", "w-2")
 
 
 def test_what_a_worker_cannot_have_stops_all(start: Callable[..., Workers]) -> None:
     """At the first start, with its reason; nothing is left running."""
-    port = _free_row(2)
+    port = free_port(in_a_row=2)
     with socket.create_server(("127.0.0.1", port + 1)):
         said = refused(start("--cluster-listen", f"tcp:{port}:interface=127.0.0.1"))
-    assert f"cluster_listen: Couldn't listen on 127.0.0.1:{port + 1}" in said
+    assert (
+        f"cluster_listen = 'tcp:{port + 1}:interface=127.0.0.1': Couldn't listen on 127.0.0.1:{port + 1}"
+        in said
+    )
 
 
 def test_without_redis_there_are_none(tmp_path: Path) -> None:

@@ -4,15 +4,15 @@ Each test is another client, as a trusted proxy in front (the test, from loopbac
 """
 
 import itertools
-import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
-from .conftest import PATIENCE, running
+from ..free_port import free_port
+from ..until import until
+from .conftest import running
 from .server import Node
 from .wire import (
     CLOSE,
@@ -53,14 +53,6 @@ def knock(node: Node, headers: Headers, target: str = POLLING) -> Answer:
     return request(node.port, "GET", target, [*headers, *more])
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    """Time has to pass in another process: ask again and again."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node with limits that are soon reached."""
@@ -94,7 +86,7 @@ def test_too_many_handshakes(guarded: Node, address: str, target: str) -> None:
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["access-control-allow-origin"] == "https://a.example"
     assert knock(guarded, at("198.51.100.1"), target).status in (101, 200)
-    wait_until(lambda: knock(guarded, at(address), target).status in (101, 200))
+    until(lambda: knock(guarded, at(address), target).status in (101, 200))
 
 
 def test_what_is_no_handshake_is_not_counted(guarded: Node, address: str) -> None:
@@ -206,9 +198,9 @@ def test_connections_of_an_address(guarded: Node, address: str) -> None:
         assert answer.headers["retry-after"] == "5"
     inside[0].say("1")
     # The rate of handshakes is exhausted by now: one more every half second.
-    wait_until(lambda: knock(guarded, at(address)).status == 200)
+    until(lambda: knock(guarded, at(address)).status == 200)
     sockets[0].reset()
-    wait_until(lambda: knock(guarded, at(address)).status == 200)
+    until(lambda: knock(guarded, at(address)).status == 200)
     assert inside[1].alive
 
 
@@ -228,7 +220,7 @@ def test_a_full_node(small: Node, address: str) -> None:
         assert answer.headers["retry-after"] == "5"
     assert request(small.port, "GET", "/healthcheck").json["connections"] == 4
     inside[0].reset()
-    wait_until(lambda: knock(small, at("203.0.113.1"), WEBSOCKET).status == 101)
+    until(lambda: knock(small, at("203.0.113.1"), WEBSOCKET).status == 101)
     for websocket in inside[1:]:
         websocket.say("41/dropcodes,", "40/dropcodes,")
         assert websocket.text().startswith(JOINED)
@@ -237,13 +229,13 @@ def test_a_full_node(small: Node, address: str) -> None:
 
 def test_those_who_only_wait_give_way(small: Node) -> None:
     """The oldest first, and not at once: whoever wants to join has the time for it."""
-    wait_until(lambda: request(small.port, "GET", "/healthcheck").json["connections"] == 0)
+    until(lambda: request(small.port, "GET", "/healthcheck").json["connections"] == 0)
     with ExitStack() as waiting:
         idle = [open_websocket(small.port, headers=at(f"203.0.113.{n}")) for n in range(4)]
         for websocket in idle:
             waiting.callback(websocket.close)
         assert knock(small, at("203.0.113.9")).status == 503
-        wait_until(lambda: knock(small, at("203.0.113.9")).status == 200)
+        until(lambda: knock(small, at("203.0.113.9")).status == 200)
         assert idle[0].frame()[0] == CLOSE
         honest = joined(small, [*at("203.0.113.10"), *small.authorization()])
         assert idle[1].frame()[0] == CLOSE
@@ -274,7 +266,7 @@ def test_connections_of_a_key(guarded: Node, address: str) -> None:
     guess = [("Authorization", f"ApiKey {key[:-1]}{'A' if key[-1] != 'A' else 'B'}")]
     assert knock(guarded, [*at("198.51.100.2"), *guess]).status == 200
     inside[0].reset()
-    wait_until(lambda: knock(guarded, [*at("198.51.100.3"), *authorization]).status == 200)
+    until(lambda: knock(guarded, [*at("198.51.100.3"), *authorization]).status == 200)
 
 
 def test_a_gateway_key_has_no_limit(guarded: Node) -> None:
@@ -316,7 +308,7 @@ def check_ban(node: Node, address: str, inside: WebSocket) -> None:
     assert request(node.port, "GET", "/v1/nodes", at(address)).status == 401
     assert call(node, node.backend_key, "198.51.100.4").status == 200
     inside.say("41/", "42/dropcodes,[1]")
-    wait_until(lambda: call(node, node.backend_key, address).status == 200)
+    until(lambda: call(node, node.backend_key, address).status == 200)
     assert knock(node, at(address)).status == 200
 
 
@@ -366,7 +358,7 @@ def test_calls_of_a_key(tmp_path: Path) -> None:
         assert (answer.status, answer.json["error"]["code"]) == (429, "rate_limited")
         assert answer.headers["retry-after"] == "1"
         assert request(node.port, "GET", "/healthcheck").status == 200
-        wait_until(lambda: node.backend.call("GET", "/v1/nodes")[0] == 200)
+        until(lambda: node.backend.call("GET", "/v1/nodes")[0] == 200)
 
 
 # The PROXY protocol
@@ -375,9 +367,7 @@ def test_calls_of_a_key(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, int]]:
     """A node, and its port at which a proxy says who its clients are."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     listen = f"--listen=haproxy:tcp:{port}:interface=127.0.0.1"
     folder = tmp_path_factory.mktemp("proxied")
     with running(folder, listen, "--connect-rate-per-ip=0.1/3", "--header-timeout=0.6") as node:

@@ -2,12 +2,11 @@
 
 import json
 import re
-from itertools import count
 
 import pytest
 
 from .server import Node
-from .wire import Answer, Client, Connection, packets_of, request, request_bytes
+from .wire import Client, Connection, packets_of, request, request_bytes
 
 UNKNOWN = (400, b'{"code":1,"message":"Session ID unknown"}')
 REVISIONS = pytest.mark.parametrize("eio", [4, 3])
@@ -130,40 +129,6 @@ def wait_until_gone(client: Client) -> None:
         if not client.alive:
             return
     pytest.fail("the session lives on")
-
-
-@REVISIONS
-def test_a_repeated_poll_proves_nothing(node: Node, eio: int) -> None:
-    """Browsers, libraries and balancers repeat one whose answer did not come. The client gets it once more."""
-    key = node.plugin_key()
-    posted = node.publish(key.streamer, "x", ttl_ms=60_000)["id"]
-
-    def connect() -> Client:
-        client = Client(node.port, eio, f"&apiKey={key.key}&device=tv")
-        client.say('40/dropcodes,{"device":"tv"}' if eio == 4 else "40/dropcodes,")
-        return client
-
-    def poll(client: Client, mark: str) -> Answer:
-        return request(node.port, "GET", f"{client.target()}&t={mark}")
-
-    def until_it_comes(client: Client) -> str:
-        marks = map(str, count())
-        return next(mark for mark in marks if posted in poll(client, mark).body.decode())
-
-    def states() -> list[str]:
-        _, told = node.backend.call("GET", f"/v1/messages/{posted}")
-        return [each["state"] for each in told["devices"]]
-
-    client = connect()
-    mark = until_it_comes(client)
-    assert poll(client, mark).brief == UNKNOWN
-    end_of(client)
-    assert states() == ["sent"]
-    client = connect()
-    until_it_comes(client)
-    node.publish(key.streamer, "y", ttl_ms=60_000)
-    assert poll(client, "another").status == 200
-    assert states() == ["delivered"]
 
 
 @REVISIONS

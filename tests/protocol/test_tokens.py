@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ..token_maker import SECRET, handmade, key_set, private_key, public_jwk, public_pem, token
+from ..until import until
 from .server import Node
 from .wire import Client, Headers, WebSocket, event_of, open_websocket, request
 
@@ -226,9 +227,6 @@ def test_key_set_is_read_again_when_it_changes(tmp_path: Path) -> None:
     with Node(tmp_path, f"--jwt-jwks={path}") as node:
         assert (joins(1), joins(2)) == (True, False)
         put(2)
-        deadline = time.monotonic() + PATIENCE_S
-        while not joins(2):
-            assert time.monotonic() < deadline
-            time.sleep(0.2)  # it is looked at every ten seconds
+        until(lambda: joins(2))  # it is looked at every ten seconds
         assert not joins(1)
     assert "the keys in" in node.log()

@@ -82,8 +82,10 @@ class Connection:
         """Wait for one answer."""
         head = self.until(b"\r\n\r\n").decode("latin-1")
         status_line, *lines = head[:-4].split("\r\n")
-        version, status, *_ = status_line.split(" ")
+        version, status, phrase = status_line.split(" ", 2)
         assert version == "HTTP/1.1"
+        # What twisted.web says of a status that it does not know.
+        assert phrase != "Unknown Status", status_line
         pairs = [line.split(": ", 1) for line in lines]
         headers = {name.lower(): value for name, value in pairs}
         names = [name for name, _ in pairs if name != "WWW-Authenticate"]

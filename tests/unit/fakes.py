@@ -116,7 +116,8 @@ class Recorder:
 class Tracker:
     """Records how far its unit has come."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, wants_answer: bool = False) -> None:
+        self.wants_answer = wants_answer
         self.steps: list[str] = []
 
     def sent(self, handler: Any) -> None:

@@ -60,6 +60,25 @@ def test_a_misspelt_field_is_400_and_names_the_right_one(api):
     assert api.store.accepted == []
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/messages", BODY),
+        ("POST", "/v1/messages/batch", {"messages": [BODY]}),
+        ("DELETE", "/v1/messages/a", None),
+        ("POST", "/v1/keys", {"kind": "plugin", "streamer": "s-42"}),
+        ("DELETE", "/v1/keys/aaaaaaaaaaaa", None),
+        ("POST", "/v1/streamers/s-42/disconnect", None),
+    ],
+)
+def test_what_is_asked_in_the_query_is_not_ignored(api, method, path, body):
+    """``?ttl_ms=500`` would be a message without an end."""
+    got = api.call(method, f"{path}?ttl_ms=500", body)
+    assert got.status == 400
+    assert got.json == error("invalid_request", 'there is no parameter "ttl_ms"', "ttl_ms")
+    assert api.store.accepted == []
+
+
 def test_a_live_message_is_answered_with_its_end(api):
     got = api.call(
         "POST",

@@ -15,9 +15,9 @@ from ..fakes import FakeTransport, FakeWheel, Tracker
 from .test_session import CLOSE, OPTIONS, PING, PONG, PROBE, UPGRADE, World, say
 
 
-def send(world: World, text: str = "x") -> list[str]:
+def send(world: World, text: str = "x", *, wants_answer: bool = False) -> list[str]:
     """Send a tracked unit and return its steps."""
-    tracker = Tracker()
+    tracker = Tracker(wants_answer=wants_answer)
     world.session.send(Outgoing(Packet(PacketType.MESSAGE, text), tracker=tracker))
     return tracker.steps
 
@@ -197,6 +197,104 @@ def test_a_probe_proves_nothing() -> None:
     candidate = world.probing()
     world.session.received(candidate, PROBE)
     assert steps == ["sent"]
+
+
+# Polling, and an answer is wanted: the next poll says nothing of it.
+
+
+def test_revision_4_an_answer_is_waited_for_until_a_pong() -> None:
+    """Posts come one after the other: an answer under way would have come before it."""
+    world = World()
+    first, plain = send(world, wants_answer=True), send(world)
+    world.transport.poll(world.session)
+    world.transport.poll(world.session)
+    assert (first, plain) == (["sent"], ["sent", "delivered"])
+    world.wheel.advance(PROOF_DELAY_S)
+    assert world.transport.sent[-1] == ["2"]
+    late = send(world, wants_answer=True)
+    world.transport.poll(world.session)
+    world.transport.poll(world.session)
+    world.session.received(world.transport, PONG)
+    assert (first, late) == (["sent", "delivered"], ["sent"])
+    world.wheel.advance(PROOF_DELAY_S)
+    world.session.received(world.transport, PONG)
+    assert late == ["sent", "delivered"]
+
+
+def test_a_poll_between_a_ping_and_its_pong_moves_nothing() -> None:
+    """What was marked stays marked, and no more."""
+    world = World()
+    plain, first = send(world), send(world, wants_answer=True)
+    world.transport.poll(world.session)
+    world.wheel.advance(25)
+    assert world.transport.poll(world.session) == ["2"]
+    assert plain == ["sent", "delivered"]
+    late = send(world, wants_answer=True)
+    world.transport.poll(world.session)
+    world.transport.poll(world.session)
+    world.session.received(world.transport, PONG)
+    assert (plain, first, late) == (["sent", "delivered"], ["sent", "delivered"], ["sent"])
+
+
+def test_revision_3_an_answer_is_waited_for_until_the_second_ping() -> None:
+    """The first may have been under way when the unit was read."""
+    world = World(revision=V3)
+    steps = send(world, wants_answer=True)
+    world.transport.poll(world.session)
+    world.session.received(world.transport, PING)
+    world.session.received(world.transport, PING)
+    assert steps == ["sent"]
+    world.transport.poll(world.session)
+    world.wheel.advance(PROOF_DELAY_S)
+    world.session.received(world.transport, PING)
+    assert steps == ["sent"]
+    late = send(world, wants_answer=True)
+    world.transport.poll(world.session)
+    world.transport.poll(world.session)
+    world.session.received(world.transport, PING)
+    assert (steps, late) == (["sent", "delivered"], ["sent"])
+    world.session.received(world.transport, PING)
+    assert late == ["sent", "delivered"]
+
+
+def test_an_answer_on_polling_is_a_proof_at_once() -> None:
+    """Nothing is asked for after it."""
+    world = World()
+    tracker = Tracker(wants_answer=True)
+    world.session.send(Outgoing(Packet(PacketType.MESSAGE, "x"), tracker=tracker))
+    world.transport.poll(world.session)
+    world.transport.poll(world.session)
+    world.session.proved_through(tracker)
+    assert tracker.steps == ["sent", "delivered"]
+    world.wheel.advance(PROOF_DELAY_S)
+    assert ["2"] not in world.transport.sent
+
+
+def test_a_client_that_pings_with_nothing_to_prove() -> None:
+    """It is as always."""
+    world = World(revision=V3)
+    world.transport.poll(world.session)
+    world.session.received(world.transport, PING)
+    assert world.transport.sent[-1] == ["3"]
+
+
+@pytest.mark.parametrize("revision", [V3, V4])
+def test_what_was_not_asked_on_polling_is_asked_after_the_upgrade(revision: Revision) -> None:
+    """The question on polling came to nothing, and is out of the way."""
+    world = World(revision=revision)
+    send(world)
+    world.transport.poll(world.session)
+    world.wheel.advance(PROOF_DELAY_S)
+    candidate = world.upgrading()
+    world.session.received(candidate, UPGRADE)
+    steps = send(world)
+    world.wheel.advance(PROOF_DELAY_S)
+    if revision is V3:
+        world.session.transport_proved(candidate)
+        assert candidate.pings == 1
+    else:
+        world.session.received(candidate, PONG)
+    assert steps == ["sent", "delivered"]
 
 
 # Units that change while they wait.

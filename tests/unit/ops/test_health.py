@@ -55,6 +55,8 @@ def test_a_node_is_degraded_while_there_is_a_reason():
     body = {"status": "degraded", "node": "n1", "reasons": reasons, "uptime_s": 0.0}
     assert health.healthcheck() == (200, body)
     assert health.readyz() == (503, body)
+    reasons[:] = ["Redis is away", "Redis is away"]
+    assert health.readyz().body["reasons"] == ["Redis is away"]
     reasons[:] = [None, None]
     assert health.readyz().status == 200
 

@@ -1,6 +1,8 @@
 """Delivery and replay over a real Socket.IO server with fake transports, and a store that is told what to say."""
 
+import gc
 import json
+import tracemalloc
 from typing import Any
 
 import attrs
@@ -15,7 +17,7 @@ from reward_push.engineio.interfaces import ITracker
 from reward_push.engineio.packet import Packet, PacketType
 from reward_push.replay import Replay
 from reward_push.rewards.acknowledgements import RETRY_S, Acknowledgements
-from reward_push.rewards.delivery import MAX_KNOWN, Delivery, LiveMessage, Revocation
+from reward_push.rewards.delivery import Delivery, LiveMessage, Revocation
 from reward_push.rewards.interfaces import (
     Device,
     Ended,
@@ -27,6 +29,7 @@ from reward_push.rewards.interfaces import (
     Reason,
     TakenBack,
 )
+from reward_push.rewards.known import MAX_KNOWN, MAX_KNOWN_BYTES
 from reward_push.rewards.member import Member
 from reward_push.rewards.message import (
     TO_ALL,
@@ -197,9 +200,7 @@ def node() -> Node:
 def test_they_provide_what_they_say(node: Node) -> None:
     verifyObject(IDelivery, node.delivery)
     verifyObject(ITracker, Revocation("m", "/a", node.store))
-    live = LiveMessage(
-        message(), node.world.server, node.receipts, node.delivery.counts, lambda: NOW_MS
-    )
+    live = LiveMessage(message(), 1, node.receipts, node.delivery.counts, lambda: NOW_MS)
     verifyObject(ITracker, live)
 
 
@@ -310,6 +311,126 @@ def test_the_memory_for_messages_is_bounded(node: Node, ttl_ms: int | None) -> N
     node.delivery.revoke(taken_back(message("first"), Reason.CANCELLED))
 
 
+def sleeping(node: Node, number: int = 1) -> Peer:
+    """Connect a plugin that takes nothing."""
+    peer = node.plugin(number)
+    events(peer)
+    peer.transport.writable = False
+    return peer
+
+
+def wake(peer: Peer) -> list[tuple[int | None, list[Any]]]:
+    """Let a plugin take what waits for it; return the events."""
+    peer.transport.writable = True
+    peer.session.transport_drained(peer.transport)
+    return events(peer)
+
+
+def test_what_messages_say_is_not_kept(node: Node) -> None:
+    """Neither of live ones nor of those that have ended; what is kept of them takes what it is said to."""
+    node.plugin(1)
+    many = Audience(AudienceKind.STREAMERS, tuple(f"{n:064d}" for n in range(500)))
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(1_000):
+            each = message(f"{number}", to=TO_ALL)
+            node.delivery.deliver(attrs.evolve(each, data=f"{number:016000d}"))
+            if number % 2:
+                node.delivery.revoke(taken_back(each, Reason.EXPIRED, 1))
+        for peer in list(node.namespace.sockets):
+            peer.client.session.transport.sent.clear()
+        node.world.server.tidy()
+        node.noted()
+        gc.collect()
+        of_small = tracemalloc.get_traced_memory()[0] - before
+        for number in range(100):
+            node.delivery.deliver(message(f"many-{number}", to=evolve_names(many, number)))
+        node.world.server.tidy()
+        gc.collect()
+        of_large = tracemalloc.get_traced_memory()[0] - before - of_small
+    finally:
+        tracemalloc.stop()
+    said = node.delivery._known.size
+    assert of_small < 1_000_000
+    assert said / 2 < of_small + of_large < said
+
+
+def evolve_names(audience: Audience, number: int) -> Audience:
+    """Return the same audience with other names, as texts of their own."""
+    return attrs.evolve(audience, names=tuple(f"{number}{name[3:]}" for name in audience.names))
+
+
+def test_the_memory_for_audiences_is_bounded(node: Node) -> None:
+    """Messages to a thousand streamers each are forgotten earlier; the last one is always known."""
+    peer = node.plugin(1)
+    names = ("s", *(f"{n:064d}" for n in range(999)))
+    many = Audience(AudienceKind.STREAMERS, names)
+    for number in range(400):
+        node.delivery.deliver(message(str(number), to=many))
+    assert node.delivery._known.size <= MAX_KNOWN_BYTES
+    assert 200 < len(node.delivery._known) < 400
+    acks = [ack for ack, _ in events(peer)]
+    node.noted()
+    peer.say(f"3/a,{acks[0]}[]", f"3/a,{acks[-1]}[]")
+    acked = [message_id for message_id, _, level in node.noted() if level is Level.ACKED]
+    assert acked == ["399"]
+
+
+def test_an_acknowledgement_that_comes_after_the_end_counts(node: Node) -> None:
+    """It was on its way."""
+    peer = node.plugin(1)
+    node.delivery.deliver(message())
+    [(ack, _)] = events(peer)
+    node.noted()
+    node.delivery.revoke(taken_back(message(), Reason.EXPIRED, 1))
+    peer.say(f"3/a,{ack}[]")
+    assert ("m", 1, Level.ACKED) in node.noted()
+
+
+@pytest.mark.parametrize("ttl_ms", [None, 10_000])
+def test_what_still_waits_is_not_written_once_the_message_has_ended(
+    node: Node, ttl_ms: int | None
+) -> None:
+    """Also where so much else came meanwhile that the message is known no more."""
+    peer = sleeping(node)
+    node.delivery.deliver(message("taken", ttl_ms=ttl_ms))
+    elsewhere = Audience(AudienceKind.STREAMER, ("nobody",))
+    for number in range(MAX_KNOWN):
+        node.delivery.deliver(message(str(number), to=elsewhere))
+    node.delivery.revoke(taken_back(message("taken"), Reason.TAKEN))
+    assert wake(peer) == []
+
+
+def test_what_still_waits_is_the_same_message_though_it_was_forgotten(node: Node) -> None:
+    """It is not written twice, and others get it with the same number."""
+    peer, other = sleeping(node), node.plugin(2)
+    node.delivery.deliver(message("m"))
+    [(ack, _)] = events(other)
+    elsewhere = Audience(AudienceKind.STREAMER, ("nobody",))
+    for number in range(MAX_KNOWN):
+        node.delivery.deliver(message(str(number), to=elsewhere))
+    for socket in list(node.namespace.sockets):
+        node.delivery.resend(message("m"), socket)
+    assert [each for each, _ in wake(peer)] == [ack]
+    assert [each for each, _ in events(other)] == [ack]
+
+
+def test_an_id_without_an_end_may_be_used_again(node: Node) -> None:
+    """Once the store has forgotten it: it is another message then, to others perhaps."""
+    mine, other = node.plugin(1), node.plugin(2, streamer="t")
+    node.delivery.deliver(message(ttl_ms=None))
+    node.delivery.deliver(
+        message(ttl_ms=None, to=Audience(AudienceKind.STREAMER, ("t",)), once=True)
+    )
+    [(first, _)], [(second, _)] = events(mine), events(other)
+    node.noted()
+    node.store.taken = succeed(None)
+    mine.say(f"3/a,{first}[]", f"3/a,{second}[]")
+    other.say(f"3/a,{second}[]")
+    assert node.store.asked == [("m", 2)]
+
+
 # Once.
 
 
@@ -379,8 +500,19 @@ def test_who_came_too_late_and_is_not_here_any_more_is_told_elsewhere(node: Node
     node.receipts.sent("m", 2, NOW_MS)
     node.delivery.revoke(taken_back(message(), Reason.TAKEN))
     late = [Latecomer("m", "/a", each, Reason.TAKEN) for each in (1, 2)]
-    node.delivery.tell_late(late)
+    node.delivery.tell_late(late, False)
     assert asked == [late[1:]]
+    assert events(here) == [(None, ["revoke", {"id": "m", "reason": "taken"}])]
+
+
+def test_who_may_have_moved_is_told_here_and_elsewhere(node: Node) -> None:
+    """A node that was frozen does not know yet which of its connections are dead."""
+    asked: list[Any] = []
+    node.delivery.tell_elsewhere = asked.append
+    here = node.plugin(1)
+    late = [Latecomer("m", "/a", 1, Reason.TAKEN)]
+    node.delivery.tell_late(late, True)
+    assert asked == [late]
     assert events(here) == [(None, ["revoke", {"id": "m", "reason": "taken"}])]
 
 
@@ -587,6 +719,27 @@ def test_a_store_that_is_away_when_the_time_has_come_sends_the_client_away(node:
     assert peer.transport.ended == ["fail"]
 
 
+@pytest.mark.parametrize("packet", [None, "1/a,"])
+def test_who_leaves_in_the_middle_of_a_replay_is_not_kept(node: Node, packet: str | None) -> None:
+    """What waits for a client to take the last page is over with it, not when garbage is collected."""
+    node.store.pages = [Missed((message("a"),), 1), Missed((message("b"),), None)]
+    page: Deferred[Missed] = Deferred()
+    node.store.pages.insert(0, page)
+    peer = node.plugin(1, replay=True)
+    peer.transport.writable = False
+    page.callback(Missed((message("0"),), 0))
+    assert len(node.replay._under_way) == 1
+    if packet is None:
+        peer.session.transport_lost(peer.transport)
+    else:
+        peer.say(packet)
+    assert not node.replay._under_way
+    assert len(node.store.asked) == 1
+    if packet is not None:
+        assert [args[1]["id"] for _, args in wake(peer)] == ["0"]
+    assert len(node.store.asked) == 1
+
+
 # Healing: a node that was deaf for a while.
 
 
@@ -699,9 +852,9 @@ def test_of_many_the_store_is_asked_who_of_those_here_had_the_message(node: Node
 class Stranger:
     """Follows something else."""
 
+    wants_answer = False
+
 
 def test_the_message_that_a_tracker_follows(node: Node) -> None:
-    live = LiveMessage(
-        message(), node.world.server, node.receipts, node.delivery.counts, lambda: NOW_MS
-    )
+    live = LiveMessage(message(), 1, node.receipts, node.delivery.counts, lambda: NOW_MS)
     assert [node.delivery.id_of(each) for each in (live, Stranger(), None)] == ["m", None, None]

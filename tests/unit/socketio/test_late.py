@@ -1,5 +1,6 @@
 """Events that are rendered when they are written, sockets that are held, acks nobody waits for."""
 
+import weakref
 from typing import Any
 
 import pytest
@@ -77,6 +78,24 @@ def test_only_the_latest_keep_their_rendering(clock: Clock) -> None:
     assert rendered == [*range(MOST_RENDERED + 1), 0, 1]
 
 
+def test_renderings_are_let_go_now_and_then(clock: Clock) -> None:
+    """With their events, if nobody else has them; and at once where an event has ended."""
+    world = World()
+    events = [world.server.late("/a", "x", left_of(0), clock) for _ in range(3)]
+    units = [event.unit() for event in events]
+    assert [event.unit() for event in events] == units
+    there = [weakref.ref(event) for event in events]
+    units.pop()
+    events.pop().end()
+    assert there[2]() is None
+    world.server.tidy()
+    assert events[0].unit() is not units[0]
+    units.clear()
+    events.clear()
+    world.server.tidy()
+    assert [each() for each in there] == [None] * 3
+
+
 def test_it_is_not_written_from_its_end_on(clock: Clock) -> None:
     """To the millisecond, however fresh the last rendering is."""
     event = LateEvent("/a", "x", left_of(1_000_005), clock, ends_at_ms=1_000_005)
@@ -102,7 +121,7 @@ def test_a_queued_event_tells_the_time_at_which_it_is_written(clock: Clock) -> N
     """With the same ack id, to everybody."""
     world = World()
     peer, _, _ = joined(world, "r")
-    event = world.server.late("/a", "x", left_of(1_030_000), clock, ends_at_ms=1_030_000, ack=True)
+    event = world.server.late("/a", "x", left_of(1_030_000), clock, ends_at_ms=1_030_000, ack_id=0)
     peer.transport.writable = False
     assert world.server.emit_late(event, ["r", "none"]) == 1
     clock.now_ms += 20_000

@@ -140,7 +140,7 @@ def test_other_endpoints_are_refused() -> None:
 
 
 def test_a_port_that_cannot_be_had(stack: ExitStack) -> None:
-    with pytest.raises(StartError, match="listen: "):
+    with pytest.raises(StartError, match=r"listen = 'tcp:0:interface=192\.0\.2\.1': "):
         Reservation(["tcp:0:interface=192.0.2.1"], reactor())
     with pytest.raises(CannotListenError):
         bind("192.0.2.1", 0, shared=True)
