@@ -4,7 +4,6 @@ Imported only when it is needed: the Redis library installs a reactor.
 """
 
 import secrets
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from itertools import chain
@@ -38,7 +37,7 @@ from .cluster.signature import Sender, Signer, Verifier
 from .cluster.subscriber import Subscriber
 from .errors import StartError
 from .figures import show_others, show_redis
-from .first_keys import FirstKeys, goes_nowhere
+from .first_keys import offer_first_keys
 from .mover import Guest
 from .ops.metrics import Metrics
 from .presence import ClusterPresence
@@ -287,25 +286,8 @@ class Together:
         await self._recovery.meet()
         self.directory.hurry()
         if not self._entered.called:
-            await self._first_keys()
+            await offer_first_keys(self.store, self._settings, self.now_ms())
             self._entered.callback(None)
-
-    async def _first_keys(self) -> None:
-        """Make the first keys where there is none and none is configured. Of several nodes one does it."""
-        if self._settings.backend_key is not None:
-            return
-        if goes_nowhere(sys.__stdout__):
-            # A daemon: keys that nobody sees would be lost for ever.
-            self._log.warn(
-                "if there is no key in Redis yet: set backend_key, or start one node with twistd -n"
-            )
-            return
-        first = FirstKeys.make(self.now_ms())
-        if await self.store.add_first_keys(first.stored):
-            try:
-                first.show(self._settings)
-            except StartError as error:
-                self._log.error("{reason}", reason=str(error))
 
     def _load(self) -> Load:
         said = self._parts.health()
