@@ -199,10 +199,10 @@ class RunningNode(RunningProcess, Service):
         except (OSError, http.client.HTTPException, json.JSONDecodeError):
             return False
 
-    def wait_gone(self) -> None:
+    def wait_gone(self) -> int | None:
         """See :class:`.running_process.RunningProcess`."""
         self.backend.close()
-        super().wait_gone()
+        return super().wait_gone()
 
     def get(self, path: str) -> tuple[int, Any]:
         """Ask this node for ``path``."""

@@ -80,9 +80,9 @@ def trusting(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture(scope="session")
-def echo(_import_path: None) -> Iterator[Echo]:
+def echo(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Echo]:
     """The echo application."""
-    with Echo() as started:
+    with Echo(tmp_path_factory.mktemp("echo")) as started:
         yield started
 
 
