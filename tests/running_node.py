@@ -19,7 +19,7 @@ from .free_port import free_port
 from .running_process import RunningProcess
 from .until import PATIENCE_S, until
 
-CALL_TIMEOUT_S = 30.0
+CALL_TIMEOUT_S = 60.0
 LONGEST_IDLE_S = 30.0
 """A backend's connection that was idle for longer is not used again: the node may be closing it."""
 ONE_ADDRESS = (
