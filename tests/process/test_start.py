@@ -15,7 +15,7 @@ import pytest
 
 from ..free_port import free_port
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 KEY = re.compile(r"rpk_[a-z2-7]{12}_[A-Za-z0-9_-]{43}")
 
 
