@@ -42,7 +42,7 @@ from .first_keys import FirstKeys, goes_nowhere
 from .mover import Guest
 from .ops.metrics import Metrics
 from .presence import ClusterPresence
-from .recovery import Recovery
+from .recovery import LOOK_EVERY_S, Recovery
 from .rewards.interfaces import INews
 from .rewards.news import LocalNews
 from .rewards.presence import IPresence
@@ -109,6 +109,8 @@ class Together:
         self._channels = Channels(cluster.redis_prefix)
         self._maintenance = LoopingCall(self.store.maintain)
         self._maintenance.clock = reactor
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = reactor
         self._ready: Deferred[None] = Deferred()
         self._entered: Deferred[None] = Deferred()
         self._parts: Parts
@@ -185,6 +187,7 @@ class Together:
             parts.keys,
             lambda: parts.registry,
             self.backplane.highest,
+            self.link.drop,
             self._reactor,
         )
         self.troubles.append(self.backplane.trouble)
@@ -234,6 +237,7 @@ class Together:
         self.clock.start()
         self.backplane.start()
         self._maintenance.start(MAINTENANCE_S)
+        self._looking.start(LOOK_EVERY_S, now=False)
         Deferred.fromCoroutine(self._enter()).addErrback(
             lambda failure: self._log.failure("this node did not enter the directory", failure)
         )
@@ -269,8 +273,9 @@ class Together:
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        if self._maintenance.running:
-            self._maintenance.stop()
+        for loop in (self._maintenance, self._looking):
+            if loop.running:
+                loop.stop()
         await self.directory.leave()
         self.backplane.stop()
         await self.store.stop()
@@ -289,6 +294,9 @@ class Together:
         if not self._entered.called:
             await self._first_keys()
             self._entered.callback(None)
+
+    def _look(self) -> "Deferred[None]":
+        return Deferred.fromCoroutine(self._recovery.look())
 
     async def _first_keys(self) -> None:
         """Make the first keys where there is none and none is configured. Of several nodes one does it."""
