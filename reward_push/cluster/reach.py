@@ -5,9 +5,11 @@ from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, HTTPConnectionPool
@@ -29,6 +31,20 @@ KEPT_OPEN = 512
 """How many unused connections are kept for each node."""
 TELL_AGAIN_S = 60.0
 """How often one complaint about one node is repeated in the log."""
+
+
+@implementer(IStreamClientEndpoint)
+@attrs.frozen
+class _Quiet:
+    """An endpoint for the pool, which makes a factory a connection: they do not log that they start and stop."""
+
+    _endpoint: IStreamClientEndpoint
+
+    def connect(self, factory: IProtocolFactory) -> "Deferred[IProtocol]":
+        """See ``IStreamClientEndpoint``."""
+        if isinstance(factory, Factory):
+            factory.noisy = False
+        return self._endpoint.connect(factory)
 
 
 @implementer(IAgentEndpointFactory)
@@ -81,7 +97,7 @@ class Reach:
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         """See ``IAgentEndpointFactory``."""
-        return self._endpoint(uri.host.decode("ascii").strip("[]"), uri.port)
+        return _Quiet(self._endpoint(uri.host.decode("ascii").strip("[]"), uri.port))
 
     def refused_by(self, member: Member) -> None:
         """A node does not take our requests for another node's: log it."""

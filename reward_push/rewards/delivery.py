@@ -258,9 +258,12 @@ class Delivery:
             # Where the store is away, named devices are told at their next connect.
             had.addErrback(self._not_asked, message_id)
 
-    def tell_late(self, late: Sequence[Latecomer]) -> None:
-        """Tell those whose receipts came to the store too late for :class:`.interfaces.TakenBack` to name them."""
-        elsewhere = [each for each in late if each.device not in self._sockets]
+    def tell_late(self, late: Sequence[Latecomer], may_have_moved: bool) -> None:
+        """Tell those whose receipts came to the store too late for :class:`.interfaces.TakenBack` to name them.
+
+        Who may have moved may still seem to be here, by a connection that is dead.
+        """
+        elsewhere = [each for each in late if may_have_moved or each.device not in self._sockets]
         if elsewhere:
             self.tell_elsewhere(elsewhere)
         self.tell_here(

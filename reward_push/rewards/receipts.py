@@ -21,6 +21,8 @@ BATCH = 2_000
 MAX_WAITING = 200_000
 """Receipts held while the store is away or slow, some 200 bytes each; then the least important go."""
 RETRY_S = 0.5
+MOVED_AFTER_S = 0.5
+"""Receipts that took longer to the store may be of devices that have moved to another node meanwhile."""
 
 _new = tuple.__new__
 _SENT = Level.SENT
@@ -35,6 +37,8 @@ class _Batch:
 
     receipts: Mapping[str, list[Receipt]]
     size: int
+    since_s: float
+    """None of them is older."""
     waiters: "list[Deferred[None]]" = attrs.Factory(list)
 
 
@@ -62,6 +66,8 @@ class ReceiptBuffer:
         self._max_waiting = max_waiting
         self._pending: Pending = {}
         self._size = 0
+        self._since_s = 0.0
+        """When the oldest of them came."""
         self._look_at = batch
         """At this size of ``_pending`` something has to be done."""
         self._on_their_way: list[_Batch] = []
@@ -73,8 +79,9 @@ class ReceiptBuffer:
         """Why the last attempt failed."""
         self.committed = 0
         """Receipts that the store has taken since the start."""
-        self.on_late: Callable[[Sequence[Latecomer]], object] = lambda _late: None
-        """Told of devices that the store could not name when a message was taken back."""
+        self.on_late: Callable[[Sequence[Latecomer], bool], object] = lambda _late, _moved: None
+        """Told of devices that the store could not name when a message was taken back, and whether so much time has
+        passed (a frozen process, a slow store) that they may be connected elsewhere by now."""
         self.dropped = 0
         """Receipts given up since the start."""
 
@@ -153,6 +160,8 @@ class ReceiptBuffer:
     def _begin(self, message_id: str) -> dict[int, Receipt]:
         if self._timer is None and not self._on_their_way:
             self._wait(COMMIT_AFTER_S)
+        if not self._pending:
+            self._since_s = self._clock.seconds()
         noted = self._pending[message_id] = {}
         return noted
 
@@ -217,7 +226,7 @@ class ReceiptBuffer:
                 left -= len(receipts)
         size = self._batch - left
         self._size -= size
-        return _Batch(taken, size)
+        return _Batch(taken, size, self._since_s)
 
     def _noted(self, result: object, batch: _Batch) -> None:
         self._on_their_way.remove(batch)
@@ -231,7 +240,8 @@ class ReceiptBuffer:
             self._reason = None
             self.committed += batch.size
             if result:
-                self.on_late(result)  # type: ignore[arg-type]
+                took_s = self._clock.seconds() - batch.since_s
+                self.on_late(result, took_s > MOVED_AFTER_S)  # type: ignore[arg-type]
         self._set_mark()
         if self._size >= self._look_at:
             self._shed()
@@ -257,6 +267,7 @@ class ReceiptBuffer:
                 earlier = older.get(device)
                 if earlier is None or receipt.level > earlier.level:
                     older[device] = receipt
+        self._since_s = batch.since_s
         self._pending = merged
         self._size = sum(map(len, merged.values()))
 

@@ -197,7 +197,7 @@ class Client:
             if not socket.provisional:
                 self._server.wheel.discard(self)
             socket.namespace.add(socket)
-            if self.ended:
+            if self.ended and name in self.sockets:
                 # The answer was one packet too many for a client that reads nothing.
                 self._remove(socket, CloseReason.SLOW_CLIENT.value)
         self._take_waiting()

@@ -15,9 +15,9 @@ from .stock_client import StockClient
 Lend = Callable[[Client], StockClient]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pool() -> Iterator[ClientPool]:
-    """All stock clients of this run."""
+    """All stock clients of these tests."""
     clients = ClientPool()
     yield clients
     clients.close()
@@ -38,10 +38,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         only = metafunc.config.getoption("deployment")
         if only is not None:
             chosen = tuple(each for each in chosen if each == only)
-        metafunc.parametrize("deployment", chosen, indirect=True, scope="session", ids=str)
+        metafunc.parametrize("deployment", chosen, indirect=True, scope="package", ids=str)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def deployment(request: pytest.FixtureRequest, pool: ClientPool) -> Deployment:
     """Where the test runs."""
     chosen: Deployment = request.param
@@ -49,12 +49,12 @@ def deployment(request: pytest.FixtureRequest, pool: ClientPool) -> Deployment:
     return chosen
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def default_node(
     deployment: Deployment, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """The deployment with default settings, for all tests that run there."""
-    with deployment.service(tmp_path_factory.mktemp("node")) as service:
+    """The deployment with default settings, for all tests that run there; at its end nobody waits for it to drain."""
+    with deployment.service(tmp_path_factory.mktemp("node"), "--drain", "1") as service:
         yield service
 
 

@@ -49,6 +49,7 @@ def test_news_and_relayed_requests_are_counted(cluster: RunningCluster) -> None:
     assert page.value("news_total", kind="live") == 0, "it has nobody to hear them"
     assert page.value("relay_requests_total", kind="http") == 2
     assert page.value("relay_failures_total") == page.value("connections") == 0
+    assert "factory" not in cluster.log(), "a connection between nodes is nothing to log"
 
 
 def polled(node: RunningNode, sid: str = "", body: str = "") -> str:

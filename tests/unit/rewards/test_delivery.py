@@ -500,8 +500,19 @@ def test_who_came_too_late_and_is_not_here_any_more_is_told_elsewhere(node: Node
     node.receipts.sent("m", 2, NOW_MS)
     node.delivery.revoke(taken_back(message(), Reason.TAKEN))
     late = [Latecomer("m", "/a", each, Reason.TAKEN) for each in (1, 2)]
-    node.delivery.tell_late(late)
+    node.delivery.tell_late(late, False)
     assert asked == [late[1:]]
+    assert events(here) == [(None, ["revoke", {"id": "m", "reason": "taken"}])]
+
+
+def test_who_may_have_moved_is_told_here_and_elsewhere(node: Node) -> None:
+    """A node that was frozen does not know yet which of its connections are dead."""
+    asked: list[Any] = []
+    node.delivery.tell_elsewhere = asked.append
+    here = node.plugin(1)
+    late = [Latecomer("m", "/a", 1, Reason.TAKEN)]
+    node.delivery.tell_late(late, True)
+    assert asked == [late]
     assert events(here) == [(None, ["revoke", {"id": "m", "reason": "taken"}])]
 
 

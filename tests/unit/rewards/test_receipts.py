@@ -3,12 +3,14 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 
+from reward_push.access.interfaces import StoreUnavailable
 from reward_push.rewards.interfaces import Level, Receipt
 from reward_push.rewards.message import MessageRecord, State
-from reward_push.rewards.receipts import COMMIT_AFTER_S, RETRY_S, ReceiptBuffer
+from reward_push.rewards.receipts import COMMIT_AFTER_S, MOVED_AFTER_S, RETRY_S, ReceiptBuffer
 
 from .fakes import MemoryStore
 from .test_message import message
@@ -352,3 +354,30 @@ def test_whatever_the_store_does_every_furthest_step_arrives(steps, batch):
     }
     assert known == furthest
     assert len(world.buffer) == 0
+
+
+def test_who_was_too_late_is_told_with_whether_it_may_have_moved(world):
+    """It may, once its receipt took long to the store: the time counts from when it came, through failures."""
+    told = []
+    world.buffer.on_late = lambda late, may_have_moved: told.append((late, may_have_moved))
+    asked = []
+
+    def note(_receipts):
+        asked.append(Deferred())
+        return asked[-1]
+
+    world.store.note = note
+    world.sent("a", 1)
+    world.clock.advance(COMMIT_AFTER_S)
+    asked[-1].callback(["late"])
+    world.sent("a", 2)
+    world.clock.advance(COMMIT_AFTER_S)
+    asked[-1].errback(StoreUnavailable("away"))
+    world.sent("a", 3)
+    world.clock.advance(RETRY_S)
+    asked[-1].callback(["later"])
+    world.sent("a", 4)
+    world.clock.advance(COMMIT_AFTER_S)
+    world.clock.advance(MOVED_AFTER_S)
+    asked[-1].callback(["last"])
+    assert told == [(["late"], False), (["later"], True), (["last"], True)]

@@ -568,6 +568,21 @@ def test_a_client_that_is_sent_away_by_the_answer_to_its_connect_has_left() -> N
     assert (namespace.sockets, len(namespace.rooms), client.sockets) == ({}, 0, {})
 
 
+def test_a_client_that_is_sent_away_as_it_joins_leaves_once() -> None:
+    """By the application, which learns of the connection and ends it."""
+    world = World()
+    namespace = world.server.namespace("/a")
+    told: list[str] = []
+    namespace.connected = lambda socket: socket.client.evict()
+    namespace.disconnected = lambda socket, reason: told.append(reason)
+    peer = world.peer()
+    client = peer.client
+    peer.say("0/a,")
+    assert peer.gone
+    assert told == ["forced close"]
+    assert (namespace.sockets, len(namespace.rooms), client.sockets) == ({}, 0, {})
+
+
 def test_namespaces_are_made_once() -> None:
     """Asking again returns the same."""
     server = World().server
