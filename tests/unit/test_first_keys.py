@@ -83,7 +83,7 @@ def test_where_there_is_a_key_none_is_shown(terminal: Path) -> None:
 
 
 def test_with_a_key_in_the_settings_none_is_made(terminal: Path) -> None:
-    assert offered(SharedKeys(), backend_key="k") == []
+    assert offered(SharedKeys(), backend_key="k" * 16) == []
     assert terminal.read_text() == ""
 
 
