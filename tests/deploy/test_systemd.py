@@ -163,4 +163,4 @@ def test_it_is_given_time_and_descriptors() -> None:
 )
 def test_each_variable_of_the_environment_is_a_setting(name: str, value: str) -> None:
     """Those that are commented out, too. (A socket of systemd's can only be read where there is one.)"""
-    load({}, {name: value or "this-is-to-be-filled-in"})
+    load({}, {name: value or "to-be-filled-in"})
