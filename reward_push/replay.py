@@ -8,7 +8,7 @@ holds is left to its broadcast, and what was in the pages before this node has h
 What is live, but whose moment is still to come by a clock that was set back, is looked for again then.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
@@ -19,6 +19,7 @@ from .access.interfaces import StoreUnavailable
 from .engineio.interfaces import ITimed
 from .rewards.delivery import Delivery
 from .rewards.interfaces import IMessageStore
+from .rewards.message import Message
 from .rewards.receipts import ReceiptBuffer
 from .socketio.socket import Socket
 
@@ -145,41 +146,52 @@ class Replay:
     async def _messages(
         self, socket: Socket, replayed: set[str], on_its_way: set[str | None], since_ms: int | None
     ) -> None:
-        device, namespace = socket.user.device, socket.namespace.name
         # The store reads in order: it knows of all receipts until now before it looks for what is missing.
         self._receipts.flush()
         cursor = None
         left_out: set[str | None] = set()
         while socket.connected:
             page = await self._store.missed(
-                device.number,
-                namespace,
+                socket.user.device.number,
+                socket.namespace.name,
                 socket.rooms,
                 self._now_ms(),
                 cursor,
                 PAGE,
                 since_ms,
             )
+            cursor = page.cursor
             if socket.connected:
                 # What an earlier page left to its broadcast, and was broadcast since, is older than this page.
                 socket.let_through(lambda unit: self._delivery.id_of(unit.tracker) in left_out)
-                for message in page.messages:
-                    if self._is_held(message.id):
-                        left_out.add(message.id)
-                        continue
-                    if message.id in on_its_way:
-                        continue
-                    if message.deliver_at_ms > self._now_ms():
-                        self._look_again(socket, message.deliver_at_ms)
-                        continue
-                    self._delivery.resend(message, socket)
-                    replayed.add(message.id)
-            cursor = page.cursor
+                self._write(page.messages, socket, replayed, left_out, on_its_way)
+            # Up to 1.6 MB of messages, which this client alone has: not while it takes its time.
+            del page
             if cursor is None or not socket.connected:
                 return
             taken = self._taking[socket] = Deferred()
             socket.client.session.when_idle(lambda: self._go_on(socket))
             await taken
+
+    def _write(
+        self,
+        messages: Sequence[Message],
+        socket: Socket,
+        replayed: set[str],
+        left_out: set[str | None],
+        on_its_way: set[str | None],
+    ) -> None:
+        """Write those messages of a page that do not come to ``socket`` otherwise, or later."""
+        for message in messages:
+            if self._is_held(message.id):
+                left_out.add(message.id)
+            elif message.id in on_its_way:
+                pass
+            elif message.deliver_at_ms > self._now_ms():
+                self._look_again(socket, message.deliver_at_ms)
+            else:
+                self._delivery.resend(message, socket)
+                replayed.add(message.id)
 
     def _go_on(self, socket: Socket) -> None:
         """The client of ``socket`` has taken the last page, or never will."""
