@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from weakref import WeakValueDictionary
 
 from ..rewards.message import Message, message_from_json, message_to_json
 
@@ -14,6 +15,21 @@ def body_of(message: Message) -> str:
 def message_of(body: str) -> Message:
     """Return the message that ``body`` was made of."""
     return message_from_json(json.loads(body))
+
+
+_HELD: WeakValueDictionary[str, Message] = WeakValueDictionary()
+"""The messages that :func:`shared_message_of` returned and somebody still has, by their bodies."""
+
+
+def shared_message_of(body: str) -> Message:
+    """Return the message that ``body`` was made of: the same object as long as somebody has it.
+
+    For what many ask for at a time, in calls of their own: what all of them miss takes its room once.
+    """
+    message = _HELD.get(body)
+    if message is None:
+        message = _HELD[body] = message_of(body)
+    return message
 
 
 def slot(message: Message) -> bytes | None:

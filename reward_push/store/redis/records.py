@@ -21,7 +21,7 @@ from ...rewards.interfaces import (
 )
 from ...rewards.message import MessageRecord, Receipts, State
 from ...rewards.rooms import rooms_of
-from ..bodies import body_of, compact, message_of, slot
+from ..bodies import body_of, compact, message_of, shared_message_of, slot
 
 Reply = Sequence[Any]
 """What a script answers: lists of lists, texts, integers and ``None``."""
@@ -115,7 +115,7 @@ def page_of(reply: Reply) -> Page:
 def missed_of(reply: Reply) -> Missed:
     """Read what ``missed.lua`` answers."""
     cursor, *bodies = reply
-    messages = tuple(message_of(body) for body in bodies if body is not None)
+    messages = tuple(shared_message_of(body) for body in bodies if body is not None)
     return Missed(messages, cursor)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ...rewards.interfaces import Missed, OwedRevoke, Reason
 from ...rewards.message import Message
-from ..bodies import message_of
+from ..bodies import shared_message_of
 from .statements import gather_for, write
 
 _MISSED = """
@@ -131,4 +131,4 @@ def had(
 
 def _messages(connection: sqlite3.Connection, seqs: Iterable[int]) -> dict[int, Message]:
     rows = gather_for(connection, _BODIES, [(seq,) for seq in seqs])
-    return {seq: message_of(body) for seq, body in rows}
+    return {seq: shared_message_of(body) for seq, body in rows}
