@@ -51,10 +51,10 @@ from .signals import on_second_stop
 from .socketio.decoder import Decoder, Limits
 from .socketio.server import Server
 from .standing import IStanding, Parts
+from .transports.acceptor import WebSocketAcceptor
 from .transports.cors import Origins
 from .transports.options import SiteOptions
 from .transports.resource import EngineResource
-from .transports.websocket import WebSocketAcceptor
 from .transports.wheel import Wheel, tick_for
 from .upkeep import Upkeep
 
