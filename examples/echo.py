@@ -23,13 +23,13 @@ from reward_push.engineio.session import Session
 from reward_push.socketio.namespace import Namespace
 from reward_push.socketio.server import Server
 from reward_push.socketio.socket import Socket
+from reward_push.transports.acceptor import WebSocketAcceptor
 from reward_push.transports.cors import Origins
 from reward_push.transports.options import SiteOptions
 from reward_push.transports.request import EdgeRequest
 from reward_push.transports.resource import EngineResource
 from reward_push.transports.root import Root
 from reward_push.transports.site import build_site
-from reward_push.transports.websocket import WebSocketAcceptor
 from reward_push.transports.wheel import Wheel, tick_for
 
 OPTIONS = EngineOptions(

@@ -18,11 +18,11 @@ from reward_push.engineio.interfaces import ISession, ITransport
 from reward_push.engineio.options import EngineOptions
 from reward_push.engineio.outgoing import Outgoing
 from reward_push.engineio.packet import Packet, PacketType
+from reward_push.transports.acceptor import WebSocketAcceptor
 from reward_push.transports.interfaces import IBodyPolicy
 from reward_push.transports.options import SiteOptions
 from reward_push.transports.request import EdgeRequest
 from reward_push.transports.site import build_site
-from reward_push.transports.websocket import WebSocketAcceptor
 
 OPTIONS = EngineOptions(max_packet_bytes=64 << 20, max_queue_bytes=0)
 

@@ -2,9 +2,12 @@
 
 import os
 import sys
-from typing import TextIO
+from collections.abc import Sequence
+from typing import Protocol, TextIO
 
 import attrs
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from .access.interfaces import KeyKind, Right, StoredKey
 from .access.key_text import new_key
@@ -12,6 +15,8 @@ from .errors import StartError
 from .settings.model import Settings
 
 STREAMER = "demo"
+
+_log = Logger()
 
 _TEXT = """
 reward-push has made its first two keys. They are shown this once; the store keeps only their hashes.
@@ -75,6 +80,34 @@ class FirstKeys:
             raise StartError(
                 f"the first keys cannot be shown ({error}): set backend_key"
             ) from error
+
+
+class SharedKeys(Protocol):
+    """Where several nodes keep their keys."""
+
+    def add_first_keys(self, stored: Sequence[StoredKey]) -> "Deferred[bool]":
+        """Add ``stored`` unless there is any key; return whether that was done. Of several nodes one does it."""
+
+
+async def offer_first_keys(store: SharedKeys, settings: Settings, now_ms: int) -> None:
+    """Make the first keys, and show them, where there is none and none is configured.
+
+    Raises ``StoreUnavailable``.
+    """
+    if settings.backend_key is not None:
+        return
+    if goes_nowhere(sys.__stdout__):
+        # A daemon: keys that nobody sees would be lost for ever.
+        _log.warn(
+            "if there is no key in Redis yet: set backend_key, or start one node with twistd -n"
+        )
+        return
+    first = FirstKeys.make(now_ms)
+    if await store.add_first_keys(first.stored):
+        try:
+            first.show(settings)
+        except StartError as error:
+            _log.error("{reason}", reason=str(error))
 
 
 def goes_nowhere(stream: TextIO | None) -> bool:

@@ -8,6 +8,7 @@ from math import inf
 from typing import Any
 
 from twisted.application.service import IService
+from twisted.logger import Logger
 
 from .access.addresses import Proxies
 from .access.guard import GIVES_WAY_AFTER_S, Guard
@@ -47,16 +48,19 @@ from .rewards.scheduler import Scheduler
 from .rewards.waiting import Waiting
 from .running import Node
 from .settings.model import Settings, TokenSettings
+from .settings.short_secrets import SHORT, short_secrets
 from .signals import on_second_stop
 from .socketio.decoder import Decoder, Limits
 from .socketio.server import Server
 from .standing import IStanding, Parts
+from .transports.acceptor import WebSocketAcceptor
 from .transports.cors import Origins
 from .transports.options import SiteOptions
 from .transports.resource import EngineResource
-from .transports.websocket import WebSocketAcceptor
 from .transports.wheel import Wheel, tick_for
 from .upkeep import Upkeep
+
+_log = Logger()
 
 TIDY_S = 10.0
 """How often tables give back what is over."""
@@ -75,6 +79,8 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
     # Twisted's reactor goes by the wall clock, which may be set: every timer would stall or fire at once.
     # What is due is the schedule's business, and goes by the wall clock there.
     reactor.seconds = time.monotonic
+    for name in short_secrets(settings):
+        _log.warn("{name} has fewer than {least} characters: guessable", name=name, least=SHORT)
     allow_open_files(settings.guard.connections)
     metrics = Metrics()
     standing = _standing(settings, metrics, reactor)

@@ -21,9 +21,9 @@ from .rewards.interfaces import INews
 from .rewards.news import LocalNews
 from .rewards.waiting import Waiting
 from .socketio.server import Server
+from .transports.acceptor import WebSocketAcceptor
 from .transports.cors import Origins
 from .transports.options import SiteOptions
-from .transports.websocket import WebSocketAcceptor
 
 
 @attrs.frozen

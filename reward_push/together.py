@@ -4,7 +4,6 @@ Imported only when it is needed: the Redis library installs a reactor.
 """
 
 import secrets
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from itertools import chain
@@ -38,11 +37,11 @@ from .cluster.signature import Sender, Signer, Verifier
 from .cluster.subscriber import Subscriber
 from .errors import StartError
 from .figures import show_others, show_redis
-from .first_keys import FirstKeys, goes_nowhere
+from .first_keys import offer_first_keys
 from .mover import Guest
 from .ops.metrics import Metrics
 from .presence import ClusterPresence
-from .recovery import Recovery
+from .recovery import LOOK_EVERY_S, Recovery
 from .rewards.interfaces import INews
 from .rewards.news import LocalNews
 from .rewards.presence import IPresence
@@ -81,14 +80,14 @@ class Together:
         try:
             address = RedisAddress.parse(cluster.redis_url)
             named = f"reward-push:{settings.node_id}"
-            self.link = RedisLink(
+            self._link = RedisLink(
                 address,
                 reactor,
                 connected=self._connected,
                 name=named,
                 observe_s=metrics.distribution("redis_seconds").observe,
             )
-            self.subscriber = Subscriber(address, reactor, name=named)
+            self._subscriber = Subscriber(address, reactor, name=named)
         except ValueError as error:
             raise StartError(f"redis_url: {error}") from None
         self._settings = settings
@@ -97,10 +96,10 @@ class Together:
         self._reactor = reactor
         self._address = address
         self.drain_s = cluster.drain_s
-        self.clock = ClusterClock(self.link, reactor)
-        self.now_ms = self.clock.now_ms
+        self._clock = ClusterClock(self._link, reactor)
+        self.now_ms = self._clock.now_ms
         self.store = RedisStore(
-            self.link,
+            self._link,
             cluster.redis_prefix,
             self.now_ms,
             deadline_ms=lambda: self.now_ms() + ACCEPT_WITHIN_MS,
@@ -109,6 +108,8 @@ class Together:
         self._channels = Channels(cluster.redis_prefix)
         self._maintenance = LoopingCall(self.store.maintain)
         self._maintenance.clock = reactor
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = reactor
         self._ready: Deferred[None] = Deferred()
         self._entered: Deferred[None] = Deferred()
         self._parts: Parts
@@ -119,30 +120,30 @@ class Together:
         instance = secrets.token_hex(8)
         node_id = settings.node_id
         me = Member(node_id, instance, 0, "", version("reward-push"), 0, 0, "starting")
-        self.directory = Directory(
-            self.link, cluster.redis_prefix, me, self._load, secret, reactor, self.now_ms
+        self._directory = Directory(
+            self._link, cluster.redis_prefix, me, self._load, secret, reactor, self.now_ms
         )
         self._reach = Reach(
-            self.directory, Signer(secret, Sender(node_id, instance), self.now_ms), reactor
+            self._directory, Signer(secret, Sender(node_id, instance), self.now_ms), reactor
         )
         ping_interval_s = settings.engine.ping_interval_s
-        self.relay = Relay(node_id, self._reach, answer_timeout_s=ping_interval_s + RELAY_MARGIN_S)
-        self.foreign = self.relay
-        self.directory.on_gone(self.relay.owner_gone)
+        self._relay = Relay(node_id, self._reach, answer_timeout_s=ping_interval_s + RELAY_MARGIN_S)
+        self.foreign = self._relay
+        self._directory.on_gone(self._relay.owner_gone)
         self._verifier = Verifier(secret, node_id, self.now_ms)
         self._listener: Listener
         self._listening: Deferred[tuple[str, int]]
-        self.peers = Peers(node_id, self._channels, self.store, self.directory.others, reactor)
-        self.backplane: Backplane
+        self._peers = Peers(node_id, self._channels, self.store, self._directory.others, reactor)
+        self._backplane: Backplane
         self._emitters: Emitters
         self._emitted: Subscriber | None = None
         if cluster.emitter_compat:
             # A connection of its own: what others publish must not hold up, or drop, that of the news.
             self._emitted = Subscriber(address, reactor, patterns=[JS_PATTERN])
         self.troubles: list[Callable[[], str | None]] = [
-            self.link.trouble,
+            self._link.trouble,
             self.store.healthy,
-            self.directory.trouble,
+            self._directory.trouble,
         ]
 
     # What the rest of the node asks.
@@ -154,46 +155,47 @@ class Together:
 
     def hears(self, socket: Any) -> "Deferred[None]":
         """See :class:`.standing.IStanding`."""
-        return self.backplane.hears(socket)
+        return self._backplane.hears(socket)
 
     def left(self, socket: Any) -> None:
         """See :class:`.standing.IStanding`."""
-        self.backplane.left(socket)
+        self._backplane.left(socket)
 
     def caught_up(self) -> "Deferred[None]":
         """See :class:`.standing.IStanding`."""
-        return self.backplane.caught_up()
+        return self._backplane.caught_up()
 
     def join(self, parts: Parts) -> None:
         """See :class:`.standing.IStanding`."""
         self._parts = parts
         here = Here(parts.waiting, parts.delivery, self._settings.namespaces, parts.keys.revoked)
         healer = Healer(self.store, here, self._sockets_in, parts.replay.heal, self._everything)
-        self.backplane = Backplane(
+        self._backplane = Backplane(
             self._settings.node_id,
             self._channels,
-            self.subscriber,
+            self._subscriber,
             self.store,
             here,
             healer,
-            self.peers,
+            self._peers,
             self._reactor,
         )
         self._recovery = Recovery(
             self.store,
-            self.clock,
+            self._clock,
             parts.keys,
             lambda: parts.registry,
-            self.backplane.highest,
+            self._backplane.highest,
+            self._link.drop,
             self._reactor,
         )
-        self.troubles.append(self.backplane.trouble)
+        self.troubles.append(self._backplane.trouble)
         show_redis(
-            self._metrics, self.link, self.subscriber, self.clock, lambda: self._recovery.losses
+            self._metrics, self._link, self._subscriber, self._clock, lambda: self._recovery.losses
         )
-        show_others(self._metrics, self.backplane, self.directory, self.relay, self._reach)
-        self.presence = ClusterPresence(parts.here, self.peers)
-        latecomers = Latecomers(self.peers, parts.delivery.tell_here)
+        show_others(self._metrics, self._backplane, self._directory, self._relay, self._reach)
+        self.presence = ClusterPresence(parts.here, self._peers)
+        latecomers = Latecomers(self._peers, parts.delivery.tell_here)
         parts.delivery.tell_elsewhere = latecomers.tell_elsewhere
         self._emitters = Emitters(parts.server, self._settings.namespaces)
         engine = EngineResource(parts.registry, parts.websockets, parts.origins, opens=False)
@@ -202,11 +204,11 @@ class Together:
 
     def guests(self) -> Iterable[Guest]:
         """See :class:`.standing.IStanding`: polls end by themselves, WebSockets do not."""
-        return self.relay.upgrades()
+        return self._relay.upgrades()
 
     def nodes(self) -> Sequence[Mapping[str, Any]]:
         """See :class:`.standing.IStanding`."""
-        return self.directory.nodes()
+        return self._directory.nodes()
 
     # Its life.
 
@@ -222,18 +224,19 @@ class Together:
 
     def start(self) -> None:
         """See :class:`.standing.IStanding`."""
-        self.subscriber.start(
-            lambda _channel, text: self.backplane.received(text),
-            self.backplane.ready,
-            self.backplane.lost,
+        self._subscriber.start(
+            lambda _channel, text: self._backplane.received(text),
+            self._backplane.ready,
+            self._backplane.lost,
         )
         if self._emitted is not None:
             self._emitted.start(self._emitters.received)
             self._emitted.subscribe([PYTHON_CHANNEL])
-        self.link.start()
-        self.clock.start()
-        self.backplane.start()
+        self._link.start()
+        self._clock.start()
+        self._backplane.start()
         self._maintenance.start(MAINTENANCE_S)
+        self._looking.start(LOOK_EVERY_S, now=False)
         Deferred.fromCoroutine(self._enter()).addErrback(
             lambda failure: self._log.failure("this node did not enter the directory", failure)
         )
@@ -244,11 +247,11 @@ class Together:
         try:
             listening = await self._listening
             toward = [(each.host, each.port) for each in self._address.hosts]
-            self.directory.located(
+            self._directory.located(
                 await address_of(self._cluster.advertise, listening, toward, self._reactor)
             )
             # Only who is in the directory has sessions that other nodes find.
-            await self.directory.start()
+            await self._directory.start()
         finally:
             self._ready.callback(None)
 
@@ -257,7 +260,7 @@ class Together:
         return Deferred.fromCoroutine(self._leave())
 
     async def _leave(self) -> None:
-        await self.relay.stop()
+        await self._relay.stop()
         await self._listener.stop()
 
     def ready(self) -> "Deferred[None]":
@@ -269,43 +272,30 @@ class Together:
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        if self._maintenance.running:
-            self._maintenance.stop()
-        await self.directory.leave()
-        self.backplane.stop()
+        for loop in (self._maintenance, self._looking):
+            if loop.running:
+                loop.stop()
+        await self._directory.leave()
+        self._backplane.stop()
         await self.store.stop()
-        self.clock.stop()
-        await self.subscriber.stop()
+        self._clock.stop()
+        await self._subscriber.stop()
         if self._emitted is not None:
             await self._emitted.stop()
-        await self.link.stop()
+        await self._link.stop()
 
     # Redis.
 
     async def _connected(self) -> None:
         """The link has a new connection, which nobody has used yet."""
         await self._recovery.meet()
-        self.directory.hurry()
+        self._directory.hurry()
         if not self._entered.called:
-            await self._first_keys()
+            await offer_first_keys(self.store, self._settings, self.now_ms())
             self._entered.callback(None)
 
-    async def _first_keys(self) -> None:
-        """Make the first keys where there is none and none is configured. Of several nodes one does it."""
-        if self._settings.backend_key is not None:
-            return
-        if goes_nowhere(sys.__stdout__):
-            # A daemon: keys that nobody sees would be lost for ever.
-            self._log.warn(
-                "if there is no key in Redis yet: set backend_key, or start one node with twistd -n"
-            )
-            return
-        first = FirstKeys.make(self.now_ms())
-        if await self.store.add_first_keys(first.stored):
-            try:
-                first.show(self._settings)
-            except StartError as error:
-                self._log.error("{reason}", reason=str(error))
+    def _look(self) -> "Deferred[None]":
+        return Deferred.fromCoroutine(self._recovery.look())
 
     def _load(self) -> Load:
         said = self._parts.health()

@@ -34,7 +34,7 @@ LAYERS: dict[str, set[str]] = {
     "rewards.acknowledgements": {"rewards", "access.interfaces"},
     "socketio": {"engineio"},
     "transports": {"engineio", "access"},
-    "cluster.emitters": {"rewards", "engineio.outgoing", "socketio", "cluster"},
+    "cluster.emitters": {"rewards", "access", "engineio.outgoing", "socketio", "cluster"},
     "cluster": {"rewards", "access", "errors", "engineio", "transports"},
     "cluster.connection": {"access.interfaces", "cluster.address", "cluster.interfaces"},
     "cluster.address": set(),

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..access.interfaces import StoreUnavailable
+from ..access.seldom import Seldom
 from ..rewards.interfaces import INews
 from .canary import LATE_S, Canary
 from .channels import Channels
@@ -89,6 +90,7 @@ class Backplane:
         self._since: set[int] = set()
         """Numbers heard after the watermark."""
         self._retry: IDelayedCall | None = None
+        self._notice = Seldom(clock.seconds)
         self.heals = 0
         """How often this node has caught up."""
         self.heard: Counter[str] = Counter()
@@ -170,7 +172,13 @@ class Backplane:
         try:
             news = decode(text)
         except NotNews as error:
-            self._log.warn("what came through Redis is none of ours: {why}", why=str(error))
+            unsaid = self._notice.due()
+            if unsaid is not None:
+                self._log.warn(
+                    "what came through Redis is none of ours: {why} ({unsaid} more before)",
+                    why=str(error),
+                    unsaid=unsaid,
+                )
             return
         try:
             match news:

@@ -1,9 +1,7 @@
-"""Who is alive: every node writes a record into Redis, and keeps a copy of all of them.
+"""The nodes of the cluster: each writes a record into Redis, and keeps a copy of all of them.
 
-A record is written every two seconds and expires after six. Whether another node is alive is judged by
-its beats, on this node's own clock, and only while Redis answers: when Redis is away, or has come back
-empty, nobody is taken for dead on that account. The last copy stays valid then, as nodes reach each other
-without Redis.
+A record is written every two seconds and expires after six. Who is alive is judged by :mod:`.roster`. While
+Redis is away the last copy stays valid, as nodes reach each other without it.
 """
 
 from collections.abc import Callable
@@ -19,13 +17,12 @@ from twisted.python.failure import Failure
 
 from ..access.interfaces import StoreUnavailable
 from ..rewards.instants import to_rfc3339
-from .interfaces import IRedis, Script
+from .beat import BEAT
+from .interfaces import IRedis
 from .member import Load, Member, member_of
+from .roster import BEAT_S, EXPIRY_S, Roster
 from .secret import SharedSecret
 
-BEAT_S = 2.0
-EXPIRY_S = 6.0
-"""How long a node is believed to be alive after its last beat."""
 ASK_SPACING_S = 0.1
 """How long after one question to Redis the next one may follow, however many requests want to know."""
 ASK_TIMEOUT_S = 1.0
@@ -33,44 +30,6 @@ ASK_TIMEOUT_S = 1.0
 MAX_ASKING = 1_000
 """How many requests wait for that at once; those beyond are for a node that is not known."""
 MAX_MEMBERS = 1_000
-
-BEAT = Script(
-    "beat",
-    """
--- ARGV: prefix, node id, record, expiry in ms, most members, secret to keep if there is none ('': none)
--- Returns what the record was before, the secret kept, and all records.
-local prefix, id, expiry_ms = ARGV[1], ARGV[2], tonumber(ARGV[4])
-local names = prefix .. 'nodes'
-local time = redis.call('TIME')
-local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
-local before = redis.call('GET', prefix .. 'node:' .. id) or ''
-redis.call('SET', prefix .. 'node:' .. id, ARGV[3], 'PX', expiry_ms)
-redis.call('ZADD', names, now_ms + expiry_ms, id)
-redis.call('ZREMRANGEBYSCORE', names, '-inf', now_ms)
-local secret = ''
-if ARGV[6] ~= '' then
-    redis.call('SET', prefix .. 'secret', ARGV[6], 'NX')
-    secret = redis.call('GET', prefix .. 'secret')
-end
-local records = {}
-for _, each in ipairs(redis.call('ZREVRANGE', names, 0, ARGV[5] - 1)) do
-    local record = redis.call('GET', prefix .. 'node:' .. each)
-    if record then
-        records[#records + 1] = record
-    end
-end
-return {before, secret, records}
-""",
-)
-
-
-@attrs.define
-class _Known:
-    """What is known of another node."""
-
-    member: Member
-    heard_s: float
-    """When its last new beat was read, in the time during which Redis answered."""
 
 
 class Directory:
@@ -96,16 +55,11 @@ class Directory:
         self._secret = secret
         self._clock: Any = clock
         self._now_ms = now_ms
-        self._others: dict[str, _Known] = {}
-        self._gone: list[Callable[[Member], object]] = []
+        self._roster = Roster(me.node_id)
         self._loop = LoopingCall(self._beat)
         self._loop.clock = clock
         self._began_s: float | None = None
         """When Redis was last asked."""
-        self._answered_s: float | None = None
-        """When Redis last answered."""
-        self._attended_s = 0.0
-        """For how long it has been answering, gaps left out."""
         self._asking: list[Deferred[None]] = []
         self._next_ask: IDelayedCall | None = None
         self._away = False
@@ -144,15 +98,12 @@ class Directory:
         self._me = attrs.evolve(self._me, address=address, since_ms=self._now_ms())
 
     def on_gone(self, callback: Callable[[Member], object]) -> None:
-        """Call ``callback`` whenever a node that was alive is so no more, with its last record.
-
-        One that was started anew is gone, too; it is found again under its name.
-        """
-        self._gone.append(callback)
+        """See :meth:`.roster.Roster.on_gone`."""
+        self._roster.on_gone(callback)
 
     def trouble(self) -> str | None:
         """Return what is wrong for :class:`..ops.health.Health`."""
-        if self._answered_s is None:
+        if self._roster.answered_s is None:
             return "other nodes do not know this one yet"
         doubted = self._doubted_s
         if doubted is not None and self._clock.seconds() - doubted < EXPIRY_S:
@@ -163,8 +114,7 @@ class Directory:
 
     def find(self, node_id: str) -> Member | None:
         """Return another node that is alive, as far as is known here."""
-        known = self._others.get(node_id)
-        return None if known is None else known.member
+        return self._roster.find(node_id)
 
     def ask(self, node_id: str, *, anew: bool = False) -> "Deferred[Member | None]":
         """Like :meth:`find`, but ask Redis once more for a node that is not known here.
@@ -185,18 +135,12 @@ class Directory:
 
     def others(self) -> list[str]:
         """Name the other nodes that are alive, as far as is known here."""
-        return list(self._others)
+        return self._roster.names()
 
     def nodes(self) -> list[dict[str, Any]]:
         """Return what ``GET /v1/nodes`` shows: this node and all others alive, by name."""
         me = attrs.evolve(self._me, **attrs.asdict(self._load()))
-        rows = [(me, 0.0)]
-        # What is not heard while Redis is away is old all the same.
-        silent_s = self._clock.seconds() - (self._answered_s or 0.0)
-        rows += [
-            (known.member, self._attended_s - known.heard_s + silent_s)
-            for known in self._others.values()
-        ]
+        rows = [(me, 0.0), *self._roster.heard(self._clock.seconds())]
         now_ms = self._now_ms()
         return [_shown(member, now_ms, ago_s) for member, ago_s in sorted(rows, key=_name_of)]
 
@@ -225,7 +169,7 @@ class Directory:
             self._away = True
             self._log.warn(
                 "Redis does not answer: the {count} other nodes known stay known",
-                count=len(self._others),
+                count=len(self._roster),
             )
 
     def _broken(self, failure: Failure) -> None:
@@ -234,43 +178,10 @@ class Directory:
     def _read(self, answer: "tuple[str, str, list[str]]") -> None:
         before, secret, records = answer
         self._away = False
-        now_s = self._clock.seconds()
-        if self._answered_s is not None:
-            self._attended_s += min(now_s - self._answered_s, 1.5 * BEAT_S)
-        self._answered_s = now_s
         self._secret.told(secret)
         self._look_for_double(before)
-        for text in records:
-            member = member_of(text)
-            if member is not None and member.node_id != self._me.node_id:
-                self._heard(member)
-        for known in list(self._others.values()):
-            if self._attended_s - known.heard_s >= EXPIRY_S:
-                self._forget(known.member, "it was not heard of for {silent:g} s")
-
-    def _heard(self, member: Member) -> None:
-        known = self._others.get(member.node_id)
-        if member.left:
-            if known is not None:
-                self._forget(known.member, "it has stopped")
-            return
-        if known is not None and known.member.instance != member.instance:
-            self._forget(known.member, "it was started anew")
-            known = None
-        if known is None:
-            self._log.info("node {node} is there", node=member.node_id)
-            self._others[member.node_id] = _Known(member, self._attended_s)
-        elif known.member.beat != member.beat:
-            known.member, known.heard_s = member, self._attended_s
-
-    def _forget(self, member: Member, why: str) -> None:
-        self._log.info(f"node {{node}} is gone: {why}", node=member.node_id, silent=EXPIRY_S)
-        del self._others[member.node_id]
-        for callback in self._gone:
-            try:
-                callback(member)
-            except Exception:
-                self._log.failure("a node's end was not attended to")
+        members = [member for text in records if (member := member_of(text)) is not None]
+        self._roster.read(members, self._clock.seconds())
 
     def _look_for_double(self, before: str) -> None:
         """See whether somebody else has written this node's record since its last beat.

@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from ..access.seldom import Seldom
 from ..engineio.outgoing import message
 from ..rewards.rooms import EVERYBODY, streamer_room
 from ..socketio.encoder import encode
@@ -27,7 +28,7 @@ class Emitters:
     def __init__(self, server: Server, namespaces: Iterable[str]) -> None:
         self._server = server
         self._namespaces = frozenset(namespaces)
-        self._last_complaint = ""
+        self._notice = Seldom(server.wheel.now)
 
     def received(self, channel: str, payload: str | bytes) -> None:
         """Something was published where emitters publish. It may be anything."""
@@ -55,9 +56,9 @@ class Emitters:
 
     def _complain(self, what: str) -> None:
         # A backend that does something wrong does it often.
-        if what != self._last_complaint:
-            self._last_complaint = what
-            self._log.warn("{what}", what=what)
+        unsaid = self._notice.due()
+        if unsaid is not None:
+            self._log.warn("{what} ({unsaid} more before)", what=what, unsaid=unsaid)
 
 
 def _ours(room: str) -> str:

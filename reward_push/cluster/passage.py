@@ -60,11 +60,8 @@ class HttpPassage:
 
     def begin(self, timeout_s: float) -> None:
         """Ask the other node. It has ``timeout_s`` for its answer."""
-        asking = self._asking = Deferred.fromCoroutine(
-            self._reach.ask(self.node_id, self._head, self._ask)
-        )
-        if not asking.called:
-            asking.addTimeout(timeout_s, self._reach.clock)
+        asking: Deferred[Any] = self._reach.begin(self.node_id, self._head, self._ask, timeout_s)
+        self._asking = asking
         asking.addErrback(self._failed).addCallback(self._told)
         asking.addErrback(lambda failure: self._log.failure("a relay failed", failure))
 

@@ -91,6 +91,17 @@ class Reach:
                 return None
             return await asking(again)
 
+    def begin(
+        self,
+        node_id: str,
+        head: Head,
+        asking: Callable[[Member], Awaitable[T]],
+        timeout_s: float,
+    ) -> "Deferred[T | None]":
+        """Do what :meth:`ask` does; after ``timeout_s`` it has failed with :class:`.failures.TookTooLong`."""
+        asked: Deferred[T | None] = Deferred.fromCoroutine(self.ask(node_id, head, asking))
+        return asked if asked.called else asked.addTimeout(timeout_s, self.clock)
+
     def connect(self, member: Member, factory: IProtocolFactory) -> "Deferred[IProtocol]":
         """Open a connection to a node for ``factory``'s protocol alone."""
         return self._endpoint(*split_address(member.address)).connect(factory)

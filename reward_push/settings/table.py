@@ -45,6 +45,8 @@ def _later(
 
 _PERIOD_S = 0.01
 """Shortest heartbeat: announced to clients in whole milliseconds, and still a load that can be borne."""
+_MAX_WORKERS = 256
+"""More than any host has cores for: a number with a digit too many must not start thousands of processes."""
 _TEXT = kinds.text(rules.not_empty)
 _ENDPOINTS = kinds.texts(
     rules.endpoint, rules.at_least_one, lone=True, unit="endpoint strings, comma-separated"
@@ -94,7 +96,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("jwt_jwks", _TEXT, None, "the same: a file with the public keys of who makes them (JWK Set), read again when it changes"),
     Setting("jwt_algorithm", kinds.choice(Algorithm), None, "the one algorithm of signed tokens", "by the key's kind: HS256, RS256, ES256 to ES512, EdDSA"),
     Setting("jwt_leeway", kinds.seconds(), "5", "how far the clock of who makes tokens may be off"),
-    Setting("workers", kinds.count(1), "1", "processes sharing listen; more than one needs redis_url"),
+    Setting("workers", kinds.count(1, _MAX_WORKERS), "1", "processes sharing listen; more than one needs redis_url"),
     Setting("emitter_compat", kinds.boolean(), "false", "pass events of Socket.IO's Redis emitters on to clients; needs redis_url"),
     _later("admin_ui", kinds.boolean(), "false", "serve Socket.IO's admin UI", False),
     Setting("log_format", kinds.choice(LogFormat), "text", "text, or json: one object a line"),

@@ -11,15 +11,14 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
-from twisted.web.http_headers import Headers
 
 from .deadline import Deadline
-from .errors import error_body, reason_phrase
+from .errors import error_body, last_headers, reason_phrase
 from .framing import is_ambiguous
 from .interfaces import IUpload
 from .large import LARGE_BYTES, RETRY_AFTER_S, Unwelcome
 from .linger import linger
-from .phases import ENDING, Phase
+from .phases import ENDING, Phase, time_for
 from .request import peer_of
 from .sockets import set_protocol
 
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from .site import EdgeSite
 
 _FOLDED = (b" ", b"\t")
-
-ABORT_S = 15.0
-"""How long a connection that we gave up may take to flush and close."""
 
 
 class EdgeChannel(HTTPChannel):
@@ -220,17 +216,9 @@ class EdgeChannel(HTTPChannel):
         if self._phase is Phase.GONE:
             return
         self.site.refusals[status] += 1
-        answer = Headers()
+        answer = last_headers(headers, body)
         self.site.identify(answer)
-        answer.setRawHeaders(b"Content-Type", [b"application/json"])
-        for name, value in headers:
-            if name.lower() == b"content-type":
-                answer.removeHeader(name)
-            answer.addRawHeader(name, value)
-        answer.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
-        answer.setRawHeaders(b"Connection", [b"close"])
-        reason = reason_phrase(status)
-        self.writeHeaders(b"HTTP/1.1", b"%d" % status, reason, answer)
+        self.writeHeaders(b"HTTP/1.1", b"%d" % status, reason_phrase(status), answer)
         if getattr(self, "_command", b"") != b"HEAD":
             self.transport.write(body)
         linger(self._leave(), self.site.clock)
@@ -279,18 +267,8 @@ class EdgeChannel(HTTPChannel):
     # Deadlines
 
     def _arm(self) -> None:
-        self._armed = phase = self._phase
-        options = self.site.options
-        if phase in (Phase.IDLE, Phase.CLOSING):
-            self._deadline.within(options.keep_alive_s)
-        elif phase is Phase.HEAD:
-            self._deadline.within(options.header_timeout_s)
-        elif phase is Phase.BODY:
-            self._deadline.within(options.body_timeout_s)
-        elif phase is Phase.GIVEN_UP:
-            self._deadline.within(ABORT_S)
-        else:
-            self._deadline.within(0)
+        self._armed = self._phase
+        self._deadline.within(time_for(self._phase, self.site.options))
 
     def _deadline_passed(self) -> None:
         _PASSED[self._phase](self)

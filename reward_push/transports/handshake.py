@@ -43,7 +43,8 @@ def refusal(method: bytes, version: bytes, headers: Headers) -> str | None:
 def answer(request_headers: Headers, answer_headers: Headers) -> bytes:
     """Return the head of the 101 to a request without a :func:`refusal`.
 
-    It carries ``answer_headers`` too, without those that are about content: it has none. No sub-protocol and no extension is taken up.
+    It carries ``answer_headers`` too, without those that are about content: it has none. No sub-protocol and no
+    extension is taken up.
     """
     key = request_headers.getRawHeaders(b"Sec-WebSocket-Key", [b""])[0]
     accept = b64encode(sha1(key + _MAGIC, usedforsecurity=False).digest())

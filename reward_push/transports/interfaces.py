@@ -37,10 +37,10 @@ class IBodyPolicy(Interface):
         """
 
     def vet(request: Any) -> "Deferred[Unwelcome | None] | None":
-        """A large body has yet to come: return ``None`` to let it, else what fires with ``None``, or with why not.
+        """A large body has yet to come, or, of one whose size is not said, to go on: is it wanted?
 
-        Of a body whose size is not said, some has come. Meanwhile more does. Of bodies that are vetted there are only so many at a time
-        (:mod:`.large`).
+        ``None``: it is. Else what is returned fires with ``None`` for yes, or with why not; meanwhile the body
+        comes. Of bodies that are asked about there are only so many at a time (:mod:`.large`).
         """
 
     def refuse(

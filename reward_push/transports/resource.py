@@ -21,6 +21,7 @@ from ..engineio.opening import Opening
 from ..engineio.registry import Registry
 from ..engineio.revision import negotiate
 from ..engineio.session import Session
+from .acceptor import WebSocketAcceptor
 from .cors import Origins, answer_preflight, is_legal, origin_of
 from .door import OpenDoor
 from .handshake import wants_websocket
@@ -28,7 +29,6 @@ from .interfaces import IBodyPolicy, IForeignSessions, IUpload
 from .polling import PollingTransport
 from .refusals import come_again, refuse, turn_away
 from .request import EdgeRequest
-from .websocket import WebSocketAcceptor
 
 DRAINING = "draining"
 """The word for a handshake that was refused because the node stops."""

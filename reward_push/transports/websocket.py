@@ -1,8 +1,8 @@
 # ruff: noqa: N803  (Autobahn's names)
 """The WebSocket transport of Engine.IO: the life of a connection from the 101 to its end.
 
-The handshake, writing, closing and telling the session are done here; see :mod:`.reception` for what
-comes in.
+Writing, closing and telling the session are done here; see :mod:`.acceptor` for how a connection comes here,
+and :mod:`.reception` for what comes in.
 """
 
 from collections.abc import Sequence
@@ -12,20 +12,15 @@ from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from ..engineio.errors import CloseReason, DecodeError
 from ..engineio.interfaces import ISession, ITransport
-from ..engineio.options import EngineOptions
 from ..engineio.outgoing import Outgoing
-from . import handshake
 from .deadline import Clock
 from .linger import linger
-from .reception import INVALID_PAYLOAD, FrameReader, Limits, limits_for
-from .request import EdgeRequest
+from .reception import INVALID_PAYLOAD, FrameReader, Limits
 from .sockets import descriptor_under, plain_tcp
 from .wire import PING, PONG, close_frame, frame, frames_encoder, send_at_once, write
 
@@ -299,42 +294,3 @@ class WebSocketTransport(FrameReader):
     def _cut(self) -> None:
         self._closing = None
         self.transport.abortConnection()
-
-
-class WebSocketAcceptor:
-    """Turns upgrade requests into the WebSockets of sessions."""
-
-    _log = Logger()
-
-    def __init__(self, options: EngineOptions, clock: Clock) -> None:
-        self._limits = limits_for(options.max_packet_bytes)
-        self._clock = clock
-
-    def validate(self, request: EdgeRequest) -> str | None:
-        """Return what is wrong with an upgrade request, to be answered 400; ``None``: nothing."""
-        return handshake.refusal(request.method, request.clientproto, request.requestHeaders)
-
-    def accept(self, request: EdgeRequest, session: ISession) -> int:
-        """Answer a valid upgrade ``request`` with 101 and give its connection to ``session``.
-
-        To be returned from ``render``, or called later while the request is held. Headers and
-        cookies set on the request go out with the 101. The request is over then, without
-        ``notifyFinish``. Where the client has left meanwhile, the session is told so.
-        """
-        protocol = WebSocketTransport(session, self._limits, self._clock)
-        channel = request.channel
-        if channel is None:
-            session.transport_lost(protocol)
-            return NOT_DONE_YET
-        if request.cookies:
-            request.responseHeaders.setRawHeaders(b"Set-Cookie", request.cookies)
-        head = handshake.answer(request.requestHeaders, request.responseHeaders)
-        transport, early = channel.hand_over(protocol)
-        try:
-            protocol.open(transport, head)
-            if early:
-                protocol.dataReceived(early)
-        except Exception:
-            self._log.failure("a session failed to open its WebSocket")
-            transport.abortConnection()
-        return NOT_DONE_YET

@@ -34,12 +34,12 @@ from reward_push.engineio.options import EngineOptions
 from reward_push.engineio.outgoing import message
 from reward_push.engineio.registry import Registry
 from reward_push.engineio.session import Session
+from reward_push.transports.acceptor import WebSocketAcceptor
 from reward_push.transports.cors import Origins
 from reward_push.transports.options import SiteOptions
 from reward_push.transports.resource import EngineResource
 from reward_push.transports.root import Root
 from reward_push.transports.site import build_site
-from reward_push.transports.websocket import WebSocketAcceptor
 from reward_push.transports.wheel import Wheel
 
 PREFIX = "rp:"

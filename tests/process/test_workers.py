@@ -21,7 +21,7 @@ from ..running_redis import RunningRedis
 from ..until import until
 
 TIMEOUT_S = 60.0
-KEY = "a-backend-key"
+KEY = "a-backend-key-of-ours"
 
 
 @pytest.fixture(scope="module")

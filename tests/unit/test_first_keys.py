@@ -1,11 +1,16 @@
 """What a first start shows its user."""
 
 import os
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from twisted.internet.defer import Deferred, succeed
 
-from reward_push.first_keys import base_url, goes_nowhere
+from reward_push.access.interfaces import StoredKey
+from reward_push.first_keys import base_url, goes_nowhere, offer_first_keys
+from reward_push.settings import load
 
 
 @pytest.mark.parametrize(
@@ -33,3 +38,67 @@ def test_what_nobody_sees(tmp_path: Path) -> None:
         assert goes_nowhere(unseen)
     assert goes_nowhere(seen)
     assert goes_nowhere(None)
+
+
+class SharedKeys:
+    """A store of several nodes: it has a key already, or not."""
+
+    def __init__(self, *, has_one: bool = False) -> None:
+        self.has_one = has_one
+        self.offered: list[StoredKey] = []
+
+    def add_first_keys(self, stored: Sequence[StoredKey]) -> "Deferred[bool]":
+        self.offered += stored
+        return succeed(not self.has_one)
+
+
+def offered(store: SharedKeys, **settings: str) -> list[str]:
+    """Offer first keys; return the ids of those that the store was offered."""
+    done: list[object] = []
+    made = offer_first_keys(store, load(settings, {}), 5)
+    Deferred.fromCoroutine(made).addBoth(done.append)
+    assert done == [None]
+    return [each.key.key_id for each in store.offered]
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where the keys are shown."""
+    path = tmp_path / "shown"
+    with path.open("w") as file:
+        monkeypatch.setattr(sys, "__stdout__", file)
+        yield path
+
+
+def test_of_several_nodes_the_first_shows_its_keys(terminal: Path) -> None:
+    backend, plugin = offered(SharedKeys())
+    shown = terminal.read_text()
+    assert f"rpk_{backend}_" in shown
+    assert f"rpk_{plugin}_" in shown
+
+
+def test_where_there_is_a_key_none_is_shown(terminal: Path) -> None:
+    assert len(offered(SharedKeys(has_one=True))) == 2
+    assert terminal.read_text() == ""
+
+
+def test_with_a_key_in_the_settings_none_is_made(terminal: Path) -> None:
+    assert offered(SharedKeys(), backend_key="k" * 16) == []
+    assert terminal.read_text() == ""
+
+
+def test_a_daemon_makes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would see them."""
+    monkeypatch.setattr(sys, "__stdout__", None)
+    assert offered(SharedKeys()) == []
+
+
+def test_keys_that_cannot_be_shown_stop_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store has them; who runs the node is told in the log to set one."""
+    with (tmp_path / "read only").open("w") as file:
+        file.write("x")
+    with (tmp_path / "read only").open() as file:
+        monkeypatch.setattr(sys, "__stdout__", file)
+        assert len(offered(SharedKeys())) == 2

@@ -5,7 +5,7 @@ docs/redis.md has the keys and their lifetimes.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from itertools import islice
+from functools import partial
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from ...access.interfaces import IKeyStore, KeyPage, StoredKey, StoreUnavailable
 from ...cluster.channels import Channels
-from ...cluster.device_text import from_text, to_text
+from ...cluster.device_text import to_text
 from ...cluster.history import History
 from ...cluster.interfaces import INewsStore, IRedis
 from ...rewards.interfaces import (
@@ -31,9 +31,9 @@ from ...rewards.interfaces import (
     Receipt,
 )
 from ...rewards.message import MessageRecord, State
+from ..doorway import Doorway
 from ..lanes import Lane
-from . import reading, records, scripts, upkeep
-from .doorway import Doorway
+from . import device_calls, reading, records, scripts, upkeep
 from .key_calls import KeyCalls
 from .line import Argument, Line
 from .steps import in_time, joined, noted, nothing, pieces, rows_of
@@ -43,7 +43,6 @@ MAX_WAITING_ROWS = 10_000
 
 ENDINGS_A_STEP = 200
 """Messages claimed, or ended, in one step at most."""
-DEVICES_A_STEP = 1_000
 
 
 @implementer(IMessageStore, IKeyStore, INewsStore)
@@ -77,7 +76,8 @@ class RedisStore:
         """
         self._channels = Channels(prefix)
         self._line = Line(link, prefix, max_waiting_rows)
-        self._doorway = Doorway(self._line)
+        ask = partial(device_calls.open_device, self._line)
+        self._doorway = Doorway(ask, device_calls.nameless, lambda: self._line.running)
         self._keys = KeyCalls(self._line, deadline_ms)
         self._now_ms = now_ms
         self._deadline_ms = deadline_ms
@@ -110,6 +110,10 @@ class RedisStore:
         highest = max(heard, self._highest, self._doorway.highest)
         return self._line.run(scripts.MEET, (new_epoch, highest), Lane.DUTIES)
 
+    def epoch(self) -> "Deferred[str | None]":
+        """Return what :meth:`meet` has; ``None``: Redis was emptied since."""
+        return self._line.command(Lane.DUTIES, 1, "GET", f"{self._line.prefix}epoch")
+
     def maintain(self) -> "Deferred[None]":
         """Forget what ended longer than ``retention_s`` ago, and old news, in small pieces.
 
@@ -125,9 +129,8 @@ class RedisStore:
 
     def settle(self, message_id: str, sent: int) -> "Deferred[None]":
         """See :class:`IMessageStore`."""
-        return self._line.run(scripts.SETTLE, (message_id, sent), Lane.RECEIPTS).addCallback(
-            nothing
-        )
+        asked = self._line.run(scripts.SETTLE, (message_id, sent), Lane.RECEIPTS)
+        return asked.addCallback(nothing)
 
     def claim(
         self, now_ms: int, until_ms: int, missed_before_ms: int, limit: int
@@ -205,13 +208,7 @@ class RedisStore:
 
     def had(self, message_id: str, devices: Collection[int]) -> "Deferred[list[int]]":
         """See :class:`IMessageStore`."""
-        key = f"{self._line.prefix}r:{message_id}"
-        texts = iter(list(map(to_text, devices)))
-        asked = []
-        while some := list(islice(texts, DEVICES_A_STEP)):
-            piece = self._line.command(Lane.CLIENTS, len(some), "HMGET", key, *some)
-            asked.append(piece.addCallback(_present, some))
-        return joined(asked)
+        return device_calls.had(self._line, message_id, devices)
 
     def owed(self, device: int, namespace: str) -> "Deferred[list[OwedRevoke]]":
         """See :class:`IMessageStore`. Very many are read in steps: see :class:`RedisStore`."""
@@ -293,12 +290,9 @@ class RedisStore:
         return int(no)
 
     async def _maintain(self) -> None:
+        before_ms = None if self._retention_ms is None else self._now_ms() - self._retention_ms
         try:
-            self._line.probe()
-            await upkeep.trim_news(self._line)
-            if self._retention_ms is not None:
-                before_ms = self._now_ms() - self._retention_ms
-                await upkeep.prune_messages(self._line, before_ms)
+            await upkeep.tidy(self._line, before_ms)
         except StoreUnavailable:
             return  # healthy() says so.
         except Exception:
@@ -307,11 +301,3 @@ class RedisStore:
 
 def _int_or_none(value: str | None) -> int | None:
     return None if value is None else int(value)
-
-
-def _present(values: Sequence[str | None], devices: Sequence[str]) -> list[int]:
-    return [
-        from_text(device)
-        for device, value in zip(devices, values, strict=True)
-        if value is not None
-    ]

@@ -11,13 +11,14 @@ TRIMMED_A_STEP = 1_000
 PRUNED_A_STEP = 200
 
 
-async def trim_news(line: Line) -> None:
-    """Forget news that are too old, or too many."""
+async def tidy(line: Line, before_ms: int | None) -> None:
+    """Forget news that are too old, or too many, and messages that ended by ``before_ms``, if that is given.
+
+    Raises ``StoreUnavailable``. What was forgotten until then stays so.
+    """
+    line.probe()
     while await line.run(TRIM, (NEWS_KEPT_MS, NEWS_KEPT, TRIMMED_A_STEP), Lane.DUTIES):
         pass
-
-
-async def prune_messages(line: Line, before_ms: int) -> None:
-    """Forget messages that ended by ``before_ms``, and all that belongs to them."""
-    while await line.run(PRUNE, (before_ms, PRUNED_A_STEP), Lane.DUTIES):
-        pass
+    while before_ms is not None:
+        if not await line.run(PRUNE, (before_ms, PRUNED_A_STEP), Lane.DUTIES):
+            break

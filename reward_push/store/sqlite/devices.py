@@ -7,11 +7,11 @@ they are. A named one has a row, to be found by its name.
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import attrs
 
 from ...access.interfaces import StoreUnavailable
+from ..doorway import Opened, Opening
 from . import counters
 from .statements import gather_for, write
 
@@ -45,27 +45,6 @@ ON CONFLICT (number) DO UPDATE SET used_at_ms = excluded.used_at_ms
 _FORGET = "DELETE FROM devices WHERE number IN (VALUES {rows})"
 
 _OWE_NOTHING = "DELETE FROM owed WHERE device IN (VALUES {rows})"
-
-
-class Opening(NamedTuple):
-    """A device that connects."""
-
-    key_id: str
-    streamer: str
-    name: str | None
-    now_ms: int
-    counters: int
-    """How many counters are wanted for devices that named none."""
-
-
-class Opened(NamedTuple):
-    """What :func:`open_device` found or made."""
-
-    identity: int
-    number: int
-    """The named device's; 0 for one that named none."""
-    counter: int
-    """The first of the counters."""
 
 
 @attrs.define

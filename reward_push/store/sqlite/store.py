@@ -26,11 +26,12 @@ from ...rewards.interfaces import (
     Receipt,
 )
 from ...rewards.message import MessageRecord, State
+from ..doorway import Doorway, Opened, Opening
 from ..lanes import Lane
 from . import accept, keys, lifecycle, lists, probe, prune, receipts, replay
 from .batch import Work
 from .database import Database
-from .doorway import Doorway
+from .devices import numbered, open_device
 from .writer import Writer
 
 MAX_WAITING_ROWS = 10_000
@@ -122,7 +123,7 @@ class SQLiteStore:
         """
         self._database = Database(path, prepare)
         self._writer = Writer(self._database, call_from_thread, monotonic, max_waiting_rows)
-        self._doorway = Doorway(self._writer)
+        self._doorway = Doorway(self._find_device, numbered, lambda: self._writer.running)
         self._now_ms = now_ms
         self._retention_ms = None if retention_s is None else int(retention_s * 1000)
         self._first_keys = tuple(first_keys)
@@ -269,6 +270,10 @@ class SQLiteStore:
 
     def _ask(self, work: Work, argument: object, lane: Lane) -> "Deferred[Any]":
         return self._writer.submit(work, argument, lane, writes=False)
+
+    def _find_device(self, opening: Opening) -> "Deferred[Opened]":
+        # It need not write: most are known, and those come in even if the disk is full.
+        return self._ask(open_device, opening, Lane.CLIENTS)
 
     async def _maintain(self) -> None:
         try:

@@ -50,43 +50,10 @@ def test_it_is_a_resource(api):
     assert verifyObject(IResource, api.resource)
 
 
-def test_healthcheck_needs_no_key_and_no_particular_host(api):
-    api.health.started()
-    got = api.call("GET", "/healthcheck", key=None, headers={"Host": "10.0.0.7"})
-    assert got.status == 200
-    assert got.json == {"status": "ok", "node": "aB3x_9", "uptime_s": 0.0}
-    assert got.header("Cache-Control") == ["no-store"]
-
-
 def test_healthcheck_works_without_any_host(api):
     api.health.started()
     answer = Wire(api.resource).send(b"GET /healthcheck HTTP/1.0\r\n\r\n")
     assert answer.startswith(b"HTTP/1.0 200 OK\r\n")
-
-
-@pytest.mark.parametrize("path", ["/healthcheck", "/readyz"])
-def test_a_starting_or_draining_node_is_503(api, path):
-    got = api.call("GET", path, key=None)
-    assert (got.status, got.json["status"]) == (503, "starting")
-    api.health.started()
-    assert api.call("GET", path, key=None).status == 200
-    api.health.draining()
-    got = api.call("GET", path, key=None)
-    assert (got.status, got.json["status"]) == (503, "draining")
-
-
-def test_readyz_is_strict_about_a_degraded_node(api):
-    api.health.started()
-    api.health.watch(lambda: "the store is away")
-    for path, status in [("/healthcheck", 200), ("/readyz", 503)]:
-        got = api.call("GET", path, key=None)
-        assert got.status == status
-        assert got.json == {
-            "status": "degraded",
-            "node": "aB3x_9",
-            "reasons": ["the store is away"],
-            "uptime_s": 0.0,
-        }
 
 
 @pytest.mark.parametrize("path", [b"/healthcheck", b"/readyz", b"/metrics"])

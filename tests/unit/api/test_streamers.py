@@ -1,4 +1,4 @@
-"""GET /v1/streamers/{streamer}, its disconnect, and GET /v1/nodes."""
+"""GET /v1/streamers/{streamer}, and its disconnect."""
 
 import pytest
 from zope.interface.verify import verifyObject
@@ -98,18 +98,6 @@ def test_rights(api):
     got = api.call("POST", "/v1/streamers/s/disconnect", key="reader")
     assert got.status == 403
     assert got.json == error("forbidden", 'this key has not the right "admin"')
-
-
-def test_the_only_node(api):
-    api.health.started()
-    got = api.call("GET", "/v1/nodes", key="reader")
-    assert got.status == 200
-    assert got.json == {
-        "items": [{"status": "ok", "node": "aB3x_9", "uptime_s": 0.0}],
-        "next_cursor": None,
-    }
-    assert api.call("GET", "/v1/nodes", key="publisher").status == 403
-    assert api.call("GET", "/v1/nodes?x=1").status == 400
 
 
 def test_parameters_are_refused(api):

@@ -6,9 +6,11 @@ import attrs
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
 from zope.interface.verify import verifyObject
 
 from reward_push.access.interfaces import StoreUnavailable
+from reward_push.access.seldom import EVERY_S as SELDOM_S
 from reward_push.cluster import backplane
 from reward_push.cluster.backplane import RETRY_S, Backplane, ToldByStore
 from reward_push.cluster.canary import EVERY_S, LATE_S
@@ -175,6 +177,26 @@ def test_what_is_no_news_is_passed_over(node: Node, text: str) -> None:
     node.backplane.received(text)
     node.hear(live(11, "a"))
     assert node.local.log == ["live a"]
+
+
+def test_nonsense_does_not_fill_the_log(node: Node) -> None:
+    lines: list[str] = []
+
+    def observe(event: Any) -> None:
+        if "none of ours" in str(event.get("log_format")):
+            lines.append(f"{event['why']}, {event['unsaid']} more")
+
+    globalLogPublisher.addObserver(observe)
+    try:
+        node.listen()
+        for text in ("", "{}", "[]", "null"):
+            node.backplane.received(text)
+        assert lines == ["no news: JSONDecodeError, 0 more"]
+        node.clock.advance(SELDOM_S)
+        node.backplane.received("{}")
+    finally:
+        globalLogPublisher.removeObserver(observe)
+    assert lines[1:] == ["no news: KeyError, 3 more"]
 
 
 def test_a_fault_of_ours_does_not_make_the_node_deaf(

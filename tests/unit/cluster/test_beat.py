@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reward_push.cluster.directory import BEAT
+from reward_push.cluster.beat import BEAT
 
 from ...running_redis import RunningRedis
 

@@ -14,9 +14,11 @@ from zope.interface.verify import verifyObject
 
 from reward_push.access.interfaces import StoreUnavailable
 from reward_push.cluster import directory as directory_module
-from reward_push.cluster.directory import ASK_SPACING_S, BEAT, BEAT_S, EXPIRY_S, Directory
+from reward_push.cluster.beat import BEAT
+from reward_push.cluster.directory import ASK_SPACING_S, Directory
 from reward_push.cluster.interfaces import IRedis, Script
 from reward_push.cluster.member import Load, Member
+from reward_push.cluster.roster import BEAT_S, EXPIRY_S
 from reward_push.cluster.secret import SharedSecret
 
 
@@ -199,7 +201,7 @@ def test_a_node_that_is_started_anew(nodes: Nodes) -> None:
 def test_one_broken_callback_harms_no_other(nodes: Nodes, logged_failures: list[str]) -> None:
     a, b = nodes.node("a"), nodes.started("b")
     heard: list[Member] = []
-    a._gone.insert(0, lambda _: 1 / 0)
+    a.on_gone(lambda _: 1 / 0)
     a.on_gone(heard.append)
     a.start()
     b.leave()

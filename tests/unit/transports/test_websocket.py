@@ -28,6 +28,7 @@ from reward_push.engineio.interfaces import ISession, ITransport
 from reward_push.engineio.options import EngineOptions
 from reward_push.engineio.outgoing import PING, PONG, Outgoing, message
 from reward_push.engineio.packet import Packet, PacketType
+from reward_push.transports.acceptor import WebSocketAcceptor
 from reward_push.transports.options import SiteOptions
 from reward_push.transports.proxied import ProxiedFactory
 from reward_push.transports.site import build_site
@@ -35,7 +36,6 @@ from reward_push.transports.websocket import (
     CLOSE_TIMEOUT_S,
     CLOSING_BYTES,
     LINGER_S,
-    WebSocketAcceptor,
     WebSocketTransport,
 )
 

@@ -287,7 +287,9 @@ async def test_first_node_makes_the_epoch_and_all_others_find_it(two, redis):
     assert await two[0].store.meet("one") == "one"
     assert await two[1].store.meet("two") == "one"
     assert await two[0].store.meet("three") == "one"
+    assert await two[1].store.epoch() == "one"
     redis.call("FLUSHALL")
+    assert await two[1].store.epoch() is None
     assert await two[1].store.meet("four") == "four"
 
 

@@ -6,7 +6,8 @@ import pytest
 from reward_push.access.interfaces import StoreUnavailable
 from reward_push.rewards.interfaces import Agenda, Level, OwedRevoke, Reason, Receipt
 from reward_push.rewards.message import TO_ALL, State
-from reward_push.store.sqlite import devices, doorway
+from reward_push.store import doorway
+from reward_push.store.sqlite import devices
 from reward_push.store.sqlite.batch import Operation, run
 from reward_push.store.sqlite.prune import Pruning, prune
 from reward_push.store.sqlite.store import SQLiteStore
@@ -348,7 +349,6 @@ def test_a_thousand_at_once_share_their_statements(name, ask):
     rig.get(rig.store.cancel("gone", 1_000))
     recorder = Recorder()
     writer, rig.store._writer = rig.store._writer, recorder
-    rig.store._doorway._writer = recorder
     for n in range(1_000):
         ask(rig.store, first + (n << devices.IDENTITY_BITS))
     rig.store._writer = writer

@@ -1,0 +1,57 @@
+"""Finding and making devices in Redis, and who of them has had a message."""
+
+from collections.abc import Collection, Sequence
+from itertools import islice
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from ...access.interfaces import StoreUnavailable
+from ...cluster.device_text import from_text, numbered, to_text
+from ..bodies import compact
+from ..doorway import Opened, Opening
+from ..lanes import Lane
+from .line import Argument, Line
+from .scripts import OPEN_DEVICE
+from .steps import joined
+
+DEVICES_A_STEP = 1_000
+
+
+def open_device(line: Line, opening: Opening) -> "Deferred[Opened]":
+    """Find or make a device; fails with ``StoreUnavailable``."""
+    name = () if opening.name is None else (opening.name,)
+    owner = compact([opening.key_id, opening.streamer])
+    args: list[Argument] = [owner, opening.now_ms, opening.counters, *name]
+    return line.run(OPEN_DEVICE, args, Lane.CLIENTS).addCallback(_opened)
+
+
+def nameless(counter: int, identity: int) -> int:
+    """Return the number of a device that named none."""
+    return numbered(counter, identity, named=False)
+
+
+def had(line: Line, message_id: str, devices: Collection[int]) -> "Deferred[list[int]]":
+    """See ``IMessageStore.had``."""
+    key = f"{line.prefix}r:{message_id}"
+    texts = iter(list(map(to_text, devices)))
+    asked = []
+    while some := list(islice(texts, DEVICES_A_STEP)):
+        piece = line.command(Lane.CLIENTS, len(some), "HMGET", key, *some)
+        asked.append(piece.addCallback(_present, some))
+    return joined(asked)
+
+
+def _opened(reply: Sequence[Any] | None) -> Opened:
+    if reply is None:
+        raise StoreUnavailable("as many keys and streamers have connected as can be told apart")
+    identity, counter, *device = reply
+    return Opened(int(identity), from_text(device[0]) if device else 0, int(counter))
+
+
+def _present(values: Sequence[str | None], devices: Sequence[str]) -> list[int]:
+    return [
+        from_text(device)
+        for device, value in zip(devices, values, strict=True)
+        if value is not None
+    ]
