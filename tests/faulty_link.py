@@ -29,6 +29,7 @@ class FaultyLink:
         self._delay_s = 0.0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._forwarding: set[asyncio.Task[None]] = set()
         self._thread: threading.Thread
 
     def __enter__(self) -> Self:
@@ -101,30 +102,45 @@ class FaultyLink:
 
     async def _end(self) -> None:
         await self._cut()
-        mine = asyncio.current_task()
-        others = [each for each in asyncio.all_tasks() if each is not mine]
-        for each in others:
-            each.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await self._drop()
+        # Connections that are just being taken: there was nobody yet to close them.
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+        await self._drop()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _drop(self) -> None:
+        dropped = list(self._forwarding)
+        for each in dropped:
+            each.cancel()
+        await asyncio.gather(*dropped, return_exceptions=True)
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
-        ends = [writer]
+        forwarding = asyncio.create_task(self._join(reader, writer))
+        self._forwarding.add(forwarding)
+        forwarding.add_done_callback(self._forwarding.discard)
+        # A task that is cancelled before its first step does nothing at all.
+        forwarding.add_done_callback(lambda _: self._abort(writer))
+
+    def _abort(self, writer: asyncio.StreamWriter) -> None:
+        self._writers.discard(writer)
+        writer.transport.abort()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         flows = self._flows
         try:
             await flows.wait()
             there, back = await asyncio.open_connection("127.0.0.1", self._target_port)
-            self._writers.add(back)
-            ends.append(back)
+        except OSError:
+            return
+        self._writers.add(back)
+        try:
             await asyncio.gather(
                 self._forward(reader, back, flows), self._forward(there, writer, flows)
             )
-        except (OSError, asyncio.CancelledError):
-            pass  # Cancelled: at the end of the link.
+        except OSError:
+            pass
         finally:
-            for each in ends:
-                self._writers.discard(each)
-                each.transport.abort()
+            self._abort(back)
 
     async def _forward(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flows: asyncio.Event

@@ -356,17 +356,17 @@ def test_whatever_the_store_does_every_furthest_step_arrives(steps, batch):
     assert len(world.buffer) == 0
 
 
-def test_who_was_too_late_is_told_with_whether_it_may_have_moved(world, monkeypatch):
+def test_who_was_too_late_is_told_with_whether_it_may_have_moved(world):
     """It may, once its receipt took long to the store: the time counts from when it came, through failures."""
-    told = []
+    told, asked = [], []
+
+    class SlowStore:
+        def note(self, _receipts):
+            asked.append(Deferred())
+            return asked[-1]
+
+    world.buffer = ReceiptBuffer(SlowStore(), world.clock)
     world.buffer.on_late = lambda late, may_have_moved: told.append((late, may_have_moved))
-    asked = []
-
-    def note(_store, _receipts):
-        asked.append(Deferred())
-        return asked[-1]
-
-    monkeypatch.setattr(MemoryStore, "note", note)
     world.sent("a", 1)
     world.clock.advance(COMMIT_AFTER_S)
     asked[-1].callback(["late"])
