@@ -15,6 +15,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import react
 
+from reward_push.cluster.link import RedisLink
 from reward_push.rewards.interfaces import Level, Receipt
 from reward_push.rewards.message import (
     TO_ALL,
@@ -26,7 +27,7 @@ from reward_push.rewards.message import (
 )
 from reward_push.rewards.rooms import rooms_of
 from reward_push.store.redis.store import RedisStore
-from tests.plain_redis import PlainRedis
+from tests.open_link import open_link
 from tests.running_redis import RunningRedis
 
 from .figures import show
@@ -41,7 +42,7 @@ NAMESPACE = "/dropcodes"
 class Meter:
     """Does things, and tells what they cost Redis."""
 
-    def __init__(self, link: PlainRedis, store: RedisStore) -> None:
+    def __init__(self, link: RedisLink, store: RedisStore) -> None:
         self.link = link
         self.store = store
         self.figures: dict[str, float] = {}
@@ -302,7 +303,7 @@ async def replays(meter: Meter) -> None:
 async def main(reactor: Any) -> None:
     """Run all of it against one Redis."""
     with tempfile.TemporaryDirectory() as folder, RunningRedis(Path(folder)) as server:
-        link = await PlainRedis.connect(reactor, server.port)
+        link = await open_link(reactor, server.url)
         store = RedisStore(link, "rp:", now_ms, deadline_ms=lambda: now_ms() + 60_000)
         meter = Meter(link, store)
         benches: list[Callable[[Meter], Awaitable[None]]] = [
@@ -314,7 +315,7 @@ async def main(reactor: Any) -> None:
         for bench in benches:
             await bench(meter)
         await store.stop()
-        await link.close()
+        await link.stop()
 
 
 if __name__ == "__main__":

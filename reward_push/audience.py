@@ -93,7 +93,7 @@ class Audience:
         self._replay = replay
         self._wheel = wheel
         self._now_ms = now_ms
-        self._renewal = Renewal(keys)
+        self._renewal = Renewal(keys, guard)
         self.counts = JoinCounts()
         self.holders = Holders()
         """The connected sockets by key."""

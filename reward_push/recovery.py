@@ -1,5 +1,7 @@
 """What a node does on each new connection to Redis, before anything else is asked there.
 
+One that was emptied while the connection stood (``FLUSHALL``) is met anew, by a new connection.
+
 Redis may have come back without what it knew (its *epoch* tells). Then the node gives it back the keys that are
 in use here, but none that was revoked: those that this node has heard of it takes out of Redis again, whoever
 has put them there, and those that others have heard of it is told, and forgets.
@@ -11,11 +13,14 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from .access.interfaces import StoreUnavailable
 from .access.keys import KeyRing
 from .cluster.clock import ClusterClock
 from .mover import Guest, Mover
 from .store.redis.store import RedisStore
 
+LOOK_EVERY_S = 2.0
+"""How often it is looked whether Redis still has what it knew."""
 SEND_AWAY_WITHIN_S = 10.0
 """How long it takes to send clients away after Redis has lost what it knew of their devices."""
 
@@ -32,13 +37,19 @@ class Recovery:
         keys: KeyRing,
         clients: Callable[[], Iterable[Guest]],
         heard: Callable[[], int],
+        meet_anew: Callable[[str], object],
         reactor: Any,
     ) -> None:
-        """``clients`` are those connected here; ``heard`` is the highest number of the news heard."""
+        """``clients`` are those connected here; ``heard`` is the highest number of the news heard.
+
+        ``meet_anew`` gives the connection up, for the reason given, so that another is made.
+        """
         self._store = store
         self._clock = clock
         self._keys = keys
         self._heard = heard
+        self._meet_anew = meet_anew
+        self._meeting = 0
         self._mover = Mover(clients, reactor)
         self._epoch: str | None = None
         """What Redis knew when this node met it last, and was done with it; ``None``: it has not yet."""
@@ -52,6 +63,24 @@ class Recovery:
 
     async def meet(self) -> None:
         """The first thing on a connection that nobody has used yet. Raises ``StoreUnavailable``: do it again."""
+        self._meeting += 1
+        try:
+            await self._meet()
+        finally:
+            self._meeting -= 1
+
+    async def look(self) -> None:
+        """Look whether Redis still has what it knew: it may be emptied while the connection stands."""
+        if not self.has_met or self._meeting:
+            return
+        try:
+            epoch = await self._store.epoch()
+        except StoreUnavailable:
+            return  # The next connection tells.
+        if epoch != self._epoch and not self._meeting:
+            self._meet_anew("it was emptied")
+
+    async def _meet(self) -> None:
         if not self.has_met:
             # Nothing is asked of the store before the time is known.
             await self._clock.find()

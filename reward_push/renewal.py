@@ -2,12 +2,16 @@
 
 So a token may live for minutes while its connection lasts for days. The fresh one must say what the one
 before said, but for its times: whoever may do more, less or something else has to connect anew.
+
+A wrong token counts as a wrong key of the client's address. While that is banned for them none is looked at.
 """
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 from .access.claims import Token
+from .access.guard import Guard
 from .access.keys import KeyRing
 from .key_end import KeyEnd
 from .socketio.socket import Socket
@@ -16,8 +20,9 @@ from .socketio.socket import Socket
 class Renewal:
     """Handles ``refresh`` events."""
 
-    def __init__(self, keys: KeyRing) -> None:
+    def __init__(self, keys: KeyRing, guard: Guard) -> None:
         self._keys = keys
+        self._guard = guard
 
     def refresh(self, socket: Socket, *args: Any) -> Mapping[str, Any]:
         """Take a fresh token for all sockets of the connection that came in by one for the same streamer.
@@ -27,8 +32,15 @@ class Renewal:
         """
         if len(args) != 1 or not isinstance(args[0], str):
             return _refused("invalid_request", "one argument is expected: the token, a string")
+        address = socket.opening.address
+        banned = self._guard.refuse_banned(address)
+        if banned is not None:
+            return _refused(
+                "rate_limited", f"too many wrong keys: try again in {ceil(banned.retry_after_s)} s"
+            )
         token = self._keys.token(args[0])
         if token is None:
+            self._guard.failed(address)
             return _refused("unauthorized", "the token is wrong or expired")
         ends = _ends_of(socket)
         if ends is None or not _continues(token, ends.key):

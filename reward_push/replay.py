@@ -175,7 +175,7 @@ class Replay:
                     self._delivery.resend(message, socket)
                     replayed.add(message.id)
             cursor = page.cursor
-            if cursor is None:
+            if cursor is None or not socket.connected:
                 return
             taken = self._taking[socket] = Deferred()
             socket.client.session.when_idle(lambda: self._go_on(socket))

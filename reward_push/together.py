@@ -41,7 +41,7 @@ from .first_keys import offer_first_keys
 from .mover import Guest
 from .ops.metrics import Metrics
 from .presence import ClusterPresence
-from .recovery import Recovery
+from .recovery import LOOK_EVERY_S, Recovery
 from .rewards.interfaces import INews
 from .rewards.news import LocalNews
 from .rewards.presence import IPresence
@@ -108,6 +108,8 @@ class Together:
         self._channels = Channels(cluster.redis_prefix)
         self._maintenance = LoopingCall(self.store.maintain)
         self._maintenance.clock = reactor
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = reactor
         self._ready: Deferred[None] = Deferred()
         self._entered: Deferred[None] = Deferred()
         self._parts: Parts
@@ -184,6 +186,7 @@ class Together:
             parts.keys,
             lambda: parts.registry,
             self._backplane.highest,
+            self._link.drop,
             self._reactor,
         )
         self.troubles.append(self._backplane.trouble)
@@ -233,6 +236,7 @@ class Together:
         self._clock.start()
         self._backplane.start()
         self._maintenance.start(MAINTENANCE_S)
+        self._looking.start(LOOK_EVERY_S, now=False)
         Deferred.fromCoroutine(self._enter()).addErrback(
             lambda failure: self._log.failure("this node did not enter the directory", failure)
         )
@@ -268,8 +272,9 @@ class Together:
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        if self._maintenance.running:
-            self._maintenance.stop()
+        for loop in (self._maintenance, self._looking):
+            if loop.running:
+                loop.stop()
         await self._directory.leave()
         self._backplane.stop()
         await self.store.stop()
@@ -288,6 +293,9 @@ class Together:
         if not self._entered.called:
             await offer_first_keys(self.store, self._settings, self.now_ms())
             self._entered.callback(None)
+
+    def _look(self) -> "Deferred[None]":
+        return Deferred.fromCoroutine(self._recovery.look())
 
     def _load(self) -> Load:
         said = self._parts.health()

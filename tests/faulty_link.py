@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from .free_port import free_port
 
-CALL_TIMEOUT_S = 10.0
+CALL_TIMEOUT_S = 60.0
 _CHUNK = 65_536
 
 

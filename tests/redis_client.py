@@ -5,7 +5,7 @@ import ssl
 from types import TracebackType
 from typing import Any, Self
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 60.0
 
 
 class ReplyError(Exception):

@@ -19,7 +19,7 @@ from .free_port import free_port
 from .running_process import RunningProcess
 from .until import PATIENCE_S, until
 
-CALL_TIMEOUT_S = 30.0
+CALL_TIMEOUT_S = 60.0
 LONGEST_IDLE_S = 30.0
 """A backend's connection that was idle for longer is not used again: the node may be closing it."""
 ONE_ADDRESS = (
@@ -199,10 +199,10 @@ class RunningNode(RunningProcess, Service):
         except (OSError, http.client.HTTPException, json.JSONDecodeError):
             return False
 
-    def wait_gone(self) -> None:
+    def wait_gone(self) -> int | None:
         """See :class:`.running_process.RunningProcess`."""
         self.backend.close()
-        super().wait_gone()
+        return super().wait_gone()
 
     def get(self, path: str) -> tuple[int, Any]:
         """Ask this node for ``path``."""

@@ -17,13 +17,17 @@ class RunningProcess(ABC):
     Args:
         title: what to call it where something went wrong.
         command: the program and its arguments.
-        log_file: where it writes, of all its starts.
+        log_file: where it writes, of all its starts; its folder is the one it is started in.
+        pass_fds: descriptors that it inherits.
     """
 
-    def __init__(self, title: str, command: Sequence[str], log_file: Path) -> None:
+    def __init__(
+        self, title: str, command: Sequence[str], log_file: Path, pass_fds: Sequence[int] = ()
+    ) -> None:
         self.title = title
         self.log_file = log_file
         self._command = list(command)
+        self._pass_fds = tuple(pass_fds)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -62,6 +66,7 @@ class RunningProcess(ABC):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                pass_fds=self._pass_fds,
             )
 
     def wait_started(self) -> None:
@@ -101,23 +106,27 @@ class RunningProcess(ABC):
             self._process.kill()
             self.wait_gone()
 
-    def stop(self) -> None:
-        """Ask it to stop (SIGTERM) and wait until it has. Again is no harm."""
+    def stop(self) -> int | None:
+        """Ask it to stop (SIGTERM) and wait until it has. Again is no harm.
+
+        Returns:
+            how it ended: a signal's number is negative; ``None``: it did not run.
+        """
         if self._process is not None:
             self.terminate()
-            self.wait_gone()
+        return self.wait_gone()
 
     def terminate(self) -> None:
         """Ask it to stop (SIGTERM), and do not wait for it."""
         self._there().terminate()
 
-    def wait_gone(self) -> None:
-        """Wait until it has stopped, after :meth:`terminate`. Again is no harm."""
+    def wait_gone(self) -> int | None:
+        """Wait until it has stopped, after :meth:`terminate`; return what :meth:`stop` does. Again is no harm."""
         process, self._process = self._process, None
         if process is None:
-            return
+            return None
         try:
-            process.wait(PATIENCE_S)
+            return process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from .running_node import Service
 from .until import until
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 
 
 @attrs.frozen

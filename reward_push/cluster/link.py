@@ -89,6 +89,10 @@ class RedisLink:
         self._end("the link to Redis is closed")
         return self._keeper.stop()
 
+    def drop(self, reason: str) -> None:
+        """Give up the connection, if there is one, and make another."""
+        self._keeper.drop(reason)
+
     def trouble(self) -> str | None:
         """Return why Redis cannot be asked now, or what it could not do lately, or ``None``."""
         recent = self._reactor.seconds() - self._unable_at_s < REMEMBER_S

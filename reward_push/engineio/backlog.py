@@ -15,6 +15,8 @@ HARD_FACTOR = 16
 """A backlog of this many times the limit ends the session at once, moving or not: a client that
 reads one byte now and then must not grow the node without end."""
 
+LOOKS = 16
+"""How often, while a backlog grows by its limit, it is looked for what would not be written any more."""
 
 NEVER = float("inf")
 
@@ -26,7 +28,7 @@ def _current(units: list[Outgoing]) -> list[Outgoing]:
 class Backlog:
     """Units in order, their total size, and since when nothing has moved."""
 
-    __slots__ = ("_since", "_units", "moved_at", "size")
+    __slots__ = ("_look_at", "_since", "_units", "moved_at", "size")
 
     size: int
     """Sum of the units' sizes, in characters or bytes."""
@@ -38,6 +40,7 @@ class Backlog:
         self.size = 0
         self.moved_at = -NEVER
         self._since = now
+        self._look_at = 0
 
     def __len__(self) -> int:
         return len(self._units)
@@ -62,10 +65,21 @@ class Backlog:
             return NEVER
         return max(self._since, self.moved_at) + timeout_s
 
-    def overflows(self, options: EngineOptions) -> bool:
-        """Whether more waits than even a moving client may leave waiting."""
+    def is_slow(self, options: EngineOptions, now: float) -> bool:
+        """Whether the client is slow, by what would still be written."""
+        if self.slow_at(options) > now:
+            return False
+        self._drop_stale()
+        return self.slow_at(options) <= now
+
+    def fits(self, options: EngineOptions) -> bool:
+        """Whether no more waits than even a moving client may leave waiting, by what would still be written."""
         limit = options.max_queue_bytes
-        return bool(limit) and self.size > limit * HARD_FACTOR
+        if limit and self.size > max(limit, self._look_at):
+            self._drop_stale()
+            # Not for each unit: there may be thousands, and thousands of clients.
+            self._look_at = self.size + limit // LOOKS
+        return not limit or self.size <= limit * HARD_FACTOR
 
     def take(self, limit: int = FLUSH_BYTES) -> list[Outgoing]:
         """Remove the oldest units up to ``limit`` in size and :data:`FLUSH_PACKETS`, at least one.
@@ -85,7 +99,10 @@ class Backlog:
         self.size -= total
         return _current(taken)
 
-    def drop_stale(self) -> None:
-        """Forget what would not be written any more: the first thing to give way when too much waits."""
-        self._units = _current(self._units)
+    def _drop_stale(self) -> None:
+        """Forget what would not be written any more: the first thing to give way when too much waits.
+
+        The rest stays as it is, shared with all others for whom it waits.
+        """
+        self._units = [unit for unit in self._units if not unit.over]
         self.size = sum(unit.size for unit in self._units)

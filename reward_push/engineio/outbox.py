@@ -48,10 +48,7 @@ class Outbox:
         if backlog is None:
             backlog = self._backlog = Backlog(now)
         backlog.append(unit)
-        limit = self._options.max_queue_bytes
-        if limit and backlog.size > limit:
-            backlog.drop_stale()
-        return not backlog.overflows(self._options)
+        return backlog.fits(self._options)
 
     def flush(self, now: float) -> bool:
         """The client has taken something: write what waits as far as it takes it.
@@ -120,6 +117,10 @@ class Outbox:
     def slow_at(self) -> float:
         """When the client counts as slow unless it takes something before."""
         return NEVER if self._backlog is None else self._backlog.slow_at(self._options)
+
+    def is_slow(self, now: float) -> bool:
+        """Whether the client is slow now."""
+        return self._backlog is not None and self._backlog.is_slow(self._options, now)
 
     # Proof.
 

@@ -62,6 +62,11 @@ class Outgoing:
         """
         return self
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing is to be written in place of this any more: :meth:`current` without the work."""
+        return False
+
     def __repr__(self) -> str:
         kinds = ",".join(packet.type.name for packet in self.packets)
         return f"<Outgoing {kinds} {self.size}>"

@@ -281,7 +281,7 @@ class Session:
             return
         if self._probe_until <= now:
             self._drop_candidate()
-        if self._outbox.slow_at() <= now:
+        if self._outbox.is_slow(now):
             self.evict(CloseReason.SLOW_CLIENT)
         elif self._heartbeat.at <= now:
             self._beat(now)

@@ -87,12 +87,12 @@ def size() -> Kind:
     return Kind("bytes", of_text, of_toml)
 
 
-def count(minimum: int = 0) -> Kind:
+def count(minimum: int = 0, maximum: int = MAX_COUNT) -> Kind:
     """A whole number."""
-    rule = f"must be a whole number between {minimum} and {MAX_COUNT}"
+    rule = f"must be a whole number between {minimum} and {maximum}"
 
     def check(value: int) -> int:
-        if not minimum <= value <= MAX_COUNT:
+        if not minimum <= value <= maximum:
             raise ValueError(rule)
         return value
 

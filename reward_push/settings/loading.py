@@ -9,6 +9,7 @@ from ..access.limits import GuardLimits
 from ..engineio.options import EngineOptions
 from .checks import check
 from .model import ClusterSettings, HttpSettings, Settings, StoreSettings
+from .shares import check_shares
 from .sources import Given, gather, secret_of_file
 from .table import FILES, SETTINGS, Setting
 from .tokens import tokens
@@ -32,7 +33,9 @@ def load(options: Mapping[str, str | Sequence[str]], environ: Mapping[str, str])
         SettingsError: a name is unknown, a value is of a wrong type or out of range, two do not fit
             together, a file cannot be read, or this version does not support what is asked for.
     """
-    return _settings(read(options, environ)[0])
+    settings = _settings(read(options, environ)[0])
+    check_shares(settings)
+    return settings
 
 
 def read(

@@ -9,7 +9,10 @@ from ..cluster.address import RedisAddress
 _NODE_ID = re.compile(r"[A-Za-z0-9._-]{1,32}", re.ASCII)
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+", re.ASCII)
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#,@]*", re.ASCII)
-_KEY = re.compile(r"[!-~]{1,256}", re.ASCII)
+MIN_KEY_CHARS = 16
+"""Of a secret that is compared or signs: fewer could be found by trying."""
+MAX_KEY_CHARS = 256
+_KEY = re.compile(rf"[!-~]{{{MIN_KEY_CHARS},{MAX_KEY_CHARS}}}", re.ASCII)
 _PORT = re.compile(r"(?:haproxy:)?(?:tcp6?|ssl|tls):(?:port=)?([0-9]+)(?::|$)", re.ASCII)
 _PREFIX = re.compile(r"[A-Za-z0-9._:-]{1,32}", re.ASCII)
 _HOST_AND_PORT = re.compile(
@@ -110,9 +113,11 @@ def proxy(value: str) -> str:
 
 
 def key(value: str) -> str:
-    """An API key: it has to fit into an HTTP header."""
+    """A key or a secret between nodes: hard to guess, and it has to fit into an HTTP header."""
     if not _KEY.fullmatch(value):
-        raise ValueError("must be 1 to 256 visible ASCII characters without spaces")
+        raise ValueError(
+            f"must be {MIN_KEY_CHARS} to {MAX_KEY_CHARS} visible ASCII characters without spaces"
+        )
     return value
 
 

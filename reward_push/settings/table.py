@@ -45,6 +45,8 @@ def _later(
 
 _PERIOD_S = 0.01
 """Shortest heartbeat: announced to clients in whole milliseconds, and still a load that can be borne."""
+_MAX_WORKERS = 256
+"""More than any host has cores for: a number with a digit too many must not start thousands of processes."""
 _TEXT = kinds.text(rules.not_empty)
 _ENDPOINTS = kinds.texts(
     rules.endpoint, rules.at_least_one, lone=True, unit="endpoint strings, comma-separated"
@@ -71,7 +73,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("redis_prefix", kinds.text(rules.redis_prefix), "rp:", "first part of every Redis key"),
     Setting("cluster_listen", kinds.text(rules.node_endpoint), "tcp:0", "where other nodes connect"),
     Setting("cluster_advertise", kinds.text(rules.host_and_port), None, "host or host:port that other nodes reach this one at", "found out"),
-    Setting("cluster_secret", kinds.text(rules.key), None, "the secret that nodes share", "derived from redis_url's password, or kept in Redis", secret=True),
+    Setting("cluster_secret", kinds.text(rules.key), None, "the secret that nodes share, at least 16 characters", "derived from redis_url's password, or kept in Redis", secret=True),
     Setting("store", _TEXT, "reward-push.sqlite3", "file of the embedded store, or :memory: for none; not used with redis_url"),
     Setting("retention", kinds.seconds(), "86400", "how long ended messages, receipts and ids are kept"),
     Setting("max_connections", kinds.count(), "100000", "connections of this node"),
@@ -88,13 +90,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("auth_failures_per_ip", kinds.rate(), "10/30", "wrong keys of one address before it is banned"),
     Setting("ban", kinds.seconds(), "60", "how long a banned address is refused"),
     Setting("drain", kinds.seconds(), "20", "time to move clients to other nodes at a stop; without redis_url there are none"),
-    Setting("backend_key", kinds.text(rules.key), None, "a backend key with every right; with it no demo keys are made", secret=True),
+    Setting("backend_key", kinds.text(rules.key), None, "a backend key with every right, at least 16 characters; with it no demo keys are made", secret=True),
     Setting("jwt_secret", _TEXT, None, "accept signed tokens (JWT) beside keys: the secret shared with who makes them, at least 32 bytes", secret=True),
     Setting("jwt_public_key", _TEXT, None, "the same: the public key of who makes them, in PEM form, or a file with it"),
     Setting("jwt_jwks", _TEXT, None, "the same: a file with the public keys of who makes them (JWK Set), read again when it changes"),
     Setting("jwt_algorithm", kinds.choice(Algorithm), None, "the one algorithm of signed tokens", "by the key's kind: HS256, RS256, ES256 to ES512, EdDSA"),
     Setting("jwt_leeway", kinds.seconds(), "5", "how far the clock of who makes tokens may be off"),
-    Setting("workers", kinds.count(1), "1", "processes sharing listen; more than one needs redis_url"),
+    Setting("workers", kinds.count(1, _MAX_WORKERS), "1", "processes sharing listen; more than one needs redis_url"),
     Setting("emitter_compat", kinds.boolean(), "false", "pass events of Socket.IO's Redis emitters on to clients; needs redis_url"),
     _later("admin_ui", kinds.boolean(), "false", "serve Socket.IO's admin UI", False),
     Setting("log_format", kinds.choice(LogFormat), "text", "text, or json: one object a line"),

@@ -112,11 +112,19 @@ class LateEvent:
         """Forget the last rendering; who asks for one has it made."""
         self._unit = None
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more of the event is to be written."""
+        return self._is_over(self._now_ms())
+
+    def _is_over(self, now_ms: int) -> bool:
+        return self._render is None or (self._ends_at_ms is not None and now_ms >= self._ends_at_ms)
+
     def unit(self) -> LateUnit | None:
         """Return the event as of now, shared by all who ask within :data:`FRESH_MS`; ``None``: it is over."""
         now_ms = self._now_ms()
         render = self._render
-        if render is None or (self._ends_at_ms is not None and now_ms >= self._ends_at_ms):
+        if render is None or self._is_over(now_ms):
             return None
         if self._unit is not None and 0 <= now_ms - self._made_at_ms < FRESH_MS:
             return self._unit
@@ -137,6 +145,11 @@ class LateUnit(Outgoing):
         packets = [EnginePacket(EnginePacketType.MESSAGE, data) for data in messages]
         super().__init__(*packets, tracker=source.tracker)
         self._source = source
+
+    @property
+    def over(self) -> bool:
+        """See :class:`..engineio.outgoing.Outgoing`."""
+        return self._source.over
 
     def current(self) -> LateUnit | None:
         """See :class:`..engineio.outgoing.Outgoing`."""

@@ -12,9 +12,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from ..settings.model import Settings
+from ..settings.shares import share_of
 from ..signals import on_second_stop
 from .ports import Reservation
-from .shares import share_of
 from .task import Task
 from .worker import Worker
 

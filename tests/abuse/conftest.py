@@ -4,16 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from ..running_node import RunningNode
+from .counted_node import CountedNode
 from .crowd import Crowd
-from .siege import Siege, Watch
+from .siege import MOST_MIB, Siege, Watch
 from .size import HASTE, LONG, pick
 from .sockets import many_files
-
-MOST_MIB = float(pick(192, 400))
-"""What an attack may bring the node to."""
-KEPT_SHARE = 0.10
-"""What it may leave behind, beside what the allocator keeps."""
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +17,7 @@ def siege(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Siege]:
     many_files()
     options = () if LONG else HASTE
     with (
-        RunningNode(tmp_path_factory.mktemp("siege"), *options) as node,
+        CountedNode(tmp_path_factory.mktemp("siege"), *options) as node,
         Crowd(node, pick(24, 92), pick(4, 8)) as crowd,
     ):
         yield Siege(node, crowd)
@@ -35,9 +30,7 @@ def watch(siege: Siege, request: pytest.FixtureRequest) -> Iterator[Watch]:
     with siege.attack() as watch:
         yield watch
     siege.wait_files(spare=4)
-    print(  # noqa: T201  (its report)
-        f"\n{request.node.name}: RSS {watch.before_mib:.1f} MiB before, {watch.most_mib:.1f} at most,"
-        f" {watch.after_mib:.1f} after"
-    )
+    siege.wait_objects()
+    print(f"\n{request.node.name}: {watch.report()}")  # noqa: T201  (its report)
     assert watch.most_mib < MOST_MIB
-    assert watch.after_mib < watch.before_mib * (1 + KEPT_SHARE) + watch.kept_mib
+    assert watch.after_mib < watch.bound_mib

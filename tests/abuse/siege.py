@@ -1,22 +1,39 @@
-"""A node under attack, and what is watched meanwhile: the honest clients, memory, files and counters."""
+"""A node under attack, and what is watched meanwhile: the honest clients, memory, objects, files and counters."""
 
 import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from bench.figures import rss_mib
 
 from ..running_node import RunningNode
 from ..scrape import Scrape, scrape
+from .counted_node import CountedNode
 from .crowd import Crowd
 from .size import pick
 from .sockets import address, dial, read_reply, reset
 
 PATIENCE_S = 30.0
 _SAMPLE_S = 0.05
+MOST_MIB = float(pick(128, 256))
+"""What no attack may bring the node to."""
+KEPT_SHARE = 0.10
+KEPT_MIB = 0.0
+"""What an attack may leave behind: a tenth of what there was, and what tables fill up with in the meantime."""
+KNOWN = "reward_push.rewards.delivery.LiveMessage"
+"""What is kept of messages for late acknowledgements: up to 10,000 of them."""
+_BUSY = 10
+"""Objects of one type that may be there more than at first: the honest clients are served all the time."""
+_BY_CONNECTION = (
+    *("engineio.session.", "engineio.heartbeat.", "engineio.meter.", "engineio.outbox."),
+    *("engineio.opening.", "socketio.client.", "socketio.socket.", "audience.", "rewards.member."),
+    *("key_end.", "replay.", "transports.polling.", "transports.websocket."),
+)
+"""Where everything stands for a connection: of these there must not be one too many."""
 
 
 def until(
@@ -29,21 +46,14 @@ def until(
         time.sleep(0.1)  # another process: there is nothing to wait on but its page
 
 
-KEPT_MIB = float(pick(8, 32))
-
-
 class Watch:
-    """Looks at the node from the beginning of an attack to its end.
-
-    Attributes:
-        kept_mib: memory that the attack may leave behind, beside a tenth: what the allocator keeps.
-    """
+    """Looks at the node from the beginning of an attack to its end."""
 
     def __init__(self, node: RunningNode) -> None:
         self._node = node
         self._before = self._page()
+        self._began_s = time.monotonic()
         self.before_mib = self.most_mib = self.after_mib = rss_mib(node.pid)
-        self.kept_mib = KEPT_MIB
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
         self._thread.start()
@@ -56,15 +66,28 @@ class Watch:
         """Scrape until it holds."""
         until(self._node, condition, patience_s)
 
-    def warmed(self) -> None:
-        """Count what is left behind from now on: the allocator keeps much of what an attack took the first time."""
-        self.before_mib = rss_mib(self._node.pid)
+    @property
+    def bound_mib(self) -> float:
+        """What the attack may leave the node at."""
+        return self.before_mib * (1 + KEPT_SHARE) + KEPT_MIB
 
     def end(self) -> None:
-        """Look for the last time."""
+        """The attack is over: wait until memory has come back, but not for ever."""
+        seconds = time.monotonic() - self._began_s
         self._stopped.set()
         self._thread.join()
-        self.after_mib = rss_mib(self._node.pid)
+        deadline = time.monotonic() + PATIENCE_S
+        while (now := rss_mib(self._node.pid)) > self.bound_mib and time.monotonic() < deadline:
+            time.sleep(0.1)  # another process: there is nothing to wait on but its memory
+        self.after_mib = now
+        self.seconds = seconds
+
+    def report(self) -> str:
+        """Return what the attack did to the node's memory."""
+        return (
+            f"RSS {self.before_mib:.1f} MiB before, {self.most_mib:.1f} at most (bound {MOST_MIB:.0f}),"
+            f" {self.after_mib:.1f} after (bound {self.bound_mib:.1f}); {self.seconds:.0f} s"
+        )
 
     def _page(self) -> Scrape:
         return scrape(self._node.url, self._node.backend_key)
@@ -79,6 +102,7 @@ class Siege:
 
     Attributes:
         files: what the node has open when only the crowd is there.
+        objects: what it has of each type then; nothing, if it does not tell.
     """
 
     def __init__(self, node: RunningNode, crowd: Crowd) -> None:
@@ -89,6 +113,9 @@ class Siege:
         self._gateway = node.plugin_key(streamer="*").key
         self.quiet()
         self.files = self.open_files()
+        self.objects: Mapping[str, int] = {}
+        if isinstance(node, CountedNode):
+            self.objects = node.objects()
 
     @contextmanager
     def attack(self) -> Iterator[Watch]:
@@ -121,6 +148,27 @@ class Siege:
         while (now := self.open_files()) > self.files + spare:
             assert time.monotonic() < deadline, f"{now} files are open, {self.files} were"
             time.sleep(0.1)  # another process: there is nothing to wait on but its folder
+
+    def wait_objects(self) -> "Counter[str]":
+        """Wait until there is nothing more than at the beginning, but for what the crowd needs; return what there is."""
+        assert isinstance(self.node, CountedNode)
+        deadline = time.monotonic() + PATIENCE_S
+        while left := self._left_behind(now := self.node.objects()):
+            assert time.monotonic() < deadline, f"(now, at the beginning): {left}"
+        return now
+
+    def _left_behind(self, now: Mapping[str, int]) -> Mapping[str, tuple[int, int]]:
+        return {
+            name: (count, before)
+            for name, count in now.items()
+            if count > (before := self.objects.get(name, 0)) + self._spare(name)
+        }
+
+    def _spare(self, name: str) -> int:
+        if name == KNOWN:
+            return 10_000
+        exact = name.removeprefix("reward_push.").startswith(_BY_CONNECTION)
+        return 0 if exact else _BUSY + 2 * len(self.crowd)
 
     def opened_sid(self, request: bytes) -> str:
         """Open a session over polling with ``request``; return its sid."""

@@ -8,8 +8,6 @@ from .size import LONG, pick
 from .sockets import Attacker, addresses, dial, flood, open_polling, reset, session_request
 
 SEED = 5
-WARM_SHARE = 0.3
-"""How much of it comes before the memory is looked at first."""
 HALF = request_bytes("GET", "/websockets/?EIO=4&transport=websocket", UPGRADE)[:-20]
 
 
@@ -69,14 +67,12 @@ KINDS = [
 
 
 def test_connections_that_come_and_go(siege: Siege, watch: Watch) -> None:
-    """After tens of thousands no session, file or counter of who is there is left; memory does not grow."""
+    """After tens of thousands no session, timer, file or counter of who is there is left; memory does not grow."""
     count = pick(2_000, 100_000)
     sources = addresses(count // 30 + 1)
     kinds = random.Random(SEED)
     done: dict[str, int] = dict.fromkeys(KINDS, 0)
-    for number in range(count):
-        if number == int(count * WARM_SHARE):
-            watch.warmed()
+    for _ in range(count):
         kind = kinds.choice(KINDS)
         connect_and_drop(siege, next(sources), kind)
         done[kind] += 1

@@ -136,15 +136,29 @@ def test_no_key_gets_into_the_log(tmp_path: Path) -> None:
         assert "sk-not-to-be-logged" in server.requests("/websockets")[0]
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_a_node_refuses_another_takes(tmp_path: Path, method: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/websockets/"), ("POST", "/websockets/"), ("GET", "/v1/messages")],
+)
+def test_what_a_node_refuses_another_takes(tmp_path: Path, method: str, path: str) -> None:
     """503: it has done nothing. No client sees it while another node is there."""
     with (
         answering(_DRAINING, _OK) as [draining, other],
         RunningHAProxy(tmp_path, [draining.port, other.port], sticky=False) as balancer,
     ):
-        assert {ask(balancer.port, method, "/v1/messages") for _ in range(10)} == {200}
-        assert draining.requests("/v1")
+        assert {ask(balancer.port, method, path) for _ in range(10)} == {200}
+        assert draining.requests(path)
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_a_call_that_may_have_been_done_is_not_made_again(tmp_path: Path, method: str) -> None:
+    """503 of a node whose Redis was lost between a message and the answer."""
+    with (
+        answering(_DRAINING, _DRAINING) as servers,
+        RunningHAProxy(tmp_path, [each.port for each in servers], sticky=False) as balancer,
+    ):
+        assert ask(balancer.port, method, "/v1/messages") == 503
+        assert sum(len(each.requests("/v1")) for each in servers) == 1
 
 
 def test_where_nobody_listens_another_is_asked(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_secrets_are_not_shown(bare: Command, tmp_path: Path) -> None:
         (("--config", "none.toml"), "config = 'none.toml': must be a file that can be read"),
         (("--workers", "2"), "workers = 2: needs redis_url"),
         (("--admin-ui", "true"), "admin_ui = 'true': not supported by this version"),
-        (("--backend-key", "s3cr3t s3cr3t"), "backend_key: must be 1 to 256 visible ASCII"),
+        (("--backend-key", "s3cr3t s3cr3t"), "backend_key: must be 16 to 256 visible ASCII"),
         (("--path",), "path: must have a value"),
         (("s3cr3t",), "argument 1 is not an option"),
         (("--jwt-algorithm", "RS256"), "jwt_algorithm = 'RS256': needs one of jwt_secret"),

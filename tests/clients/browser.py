@@ -24,7 +24,7 @@ FLAGS = (
     *("--disable-background-timer-throttling", "--disable-renderer-backgrounding"),
     "--disable-backgrounding-occluded-windows",
 )
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
 COMMAND_WAIT_S = 20.0
 _DEVTOOLS = re.compile(rb"DevTools listening on ws://127\.0\.0\.1:(\d+)/")
 

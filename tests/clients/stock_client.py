@@ -10,7 +10,7 @@ import attrs
 
 from .setups import Client
 
-EVENT_TIMEOUT_S = 20.0
+EVENT_TIMEOUT_S = 60.0
 RESET_TIMEOUT_S = 10.0
 RECONNECTION_DELAY_MS = 100
 

@@ -17,7 +17,7 @@ SINGLES, BATCH = 10, 40
 """They are posted in chunks: some one by one, then some in one request."""
 
 CHUNK = SINGLES + BATCH
-ARRIVAL_TIMEOUT_S = 30.0
+ARRIVAL_TIMEOUT_S = 60.0
 
 
 def _post_chunk(node: Service, streamer: str, first: int) -> None:

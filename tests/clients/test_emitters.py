@@ -69,7 +69,7 @@ def stage(tmp_path: Path, pool: ClientPool) -> Iterator[Stage]:
         options = (*ONE_ADDRESS, "--redis-url", redis.url, "--emitter-compat", "true")
         nodes = [
             ending.enter_context(
-                RunningNode(tmp_path, *options, name=name, backend_key="backend-key")
+                RunningNode(tmp_path, *options, name=name, backend_key="a-backend-key-of-ours")
             )
             for name in ("n1", "n2")
         ]

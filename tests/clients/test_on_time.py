@@ -22,7 +22,7 @@ from .stock_client import StockClient
 from .together import Together, selected_setups
 
 DEVICE = "living-room"
-RECEIPT_TIMEOUT_S = 20.0
+RECEIPT_TIMEOUT_S = 60.0
 LIFE_MS = 60_000
 SHORT_MS = 700
 LEAVING_S = 2.0

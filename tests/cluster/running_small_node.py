@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from .small_node import Ports
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class RunningSmallNode:

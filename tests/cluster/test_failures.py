@@ -131,6 +131,21 @@ def test_redis_comes_back_empty(
     everything_works(cluster, plugins, key, *pair)
 
 
+def test_redis_is_emptied(
+    cluster: RunningCluster, plugins: Plugins, key: PluginKey, pair: tuple[Device, Device]
+) -> None:
+    """While the nodes are connected to it: the same as one that comes back empty."""
+    before = [metrics(node).value("redis_losses_total") for node in cluster.nodes]
+    cluster.redis.call("FLUSHALL")
+    until(lambda: all(device.joins >= 2 and device.joined for device in pair))
+    assert [device.refused for device in pair] == [None, None]
+    after = [metrics(node).value("redis_losses_total") for node in cluster.nodes]
+    assert all(then > now for now, then in zip(before, after, strict=True))
+    for node in cluster.nodes:
+        node.wait_ready()
+    everything_works(cluster, plugins, key, *pair)
+
+
 def test_a_key_revoked_while_a_node_was_deaf_stays_revoked_in_an_empty_redis(
     cluster: RunningCluster, plugins: Plugins, key: PluginKey, pair: tuple[Device, Device]
 ) -> None:

@@ -22,7 +22,7 @@ from tests.redis_client import RedisClient, ReplyError
 from tests.running_haproxy import DEPLOYED
 
 from .dockerfile import Instruction, only, stages
-from .started import started
+from .started import Started
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "docker"
@@ -105,7 +105,7 @@ def test_the_image_runs_and_knows_its_health(installed: Path, tmp_path: Path) ->
     ]
     check[0] = str(installed / "bin" / check[0])
     assert only(IMAGE, "STOPSIGNAL").text == "SIGTERM"
-    with started(command, port, tmp_path, variables) as node:
+    with Started(command, port, tmp_path, variables) as node:
         healthy = subprocess.run(check, timeout=60, capture_output=True)
         assert healthy.returncode == 0, healthy.stderr
         assert node.stop() in (0, -signal.SIGTERM), node.log()

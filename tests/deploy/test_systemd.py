@@ -15,7 +15,7 @@ from reward_push.settings import load
 from tests import parts
 from tests.free_port import free_port
 
-from .started import started
+from .started import Started
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "systemd"
 SERVICE = FOLDER / "reward-push.service"
@@ -118,7 +118,7 @@ def test_its_command_runs_and_stops_in_time(tmp_path: Path) -> None:
     program = command()
     denied = f"{DENY_WRITE_EXECUTE}; import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
     hardened = [sys.executable, "-c", denied, *program] if _has_mdwe() else program
-    with started(hardened, port, tmp_path, variables() | listens) as node:
+    with Started(hardened, port, tmp_path, variables() | listens) as node:
         assert (tmp_path / "reward-push.sqlite3").exists()
         assert not (tmp_path / "twistd.pid").exists()
         # systemd takes an end by SIGTERM for a clean one.
@@ -144,7 +144,7 @@ def test_the_socket_is_handed_over(tmp_path: Path) -> None:
         told = variables() | {"REWARD_PUSH_LISTEN": listen}
         with socket.create_connection(("127.0.0.1", port), 30) as early:
             early.sendall(b"GET /healthcheck HTTP/1.1\r\nHost: early\r\n\r\n")
-            with started(handed, port, tmp_path, told, [listener.fileno()]) as node:
+            with Started(handed, port, tmp_path, told, [listener.fileno()]) as node:
                 assert early.recv(100).startswith(b"HTTP/1.1 200 ")
                 assert node.stop() in (0, -signal.SIGTERM), node.log()
 
@@ -163,4 +163,4 @@ def test_it_is_given_time_and_descriptors() -> None:
 )
 def test_each_variable_of_the_environment_is_a_setting(name: str, value: str) -> None:
     """Those that are commented out, too. (A socket of systemd's can only be read where there is one.)"""
-    load({}, {name: value or "to-be-filled-in"})
+    load({}, {name: value or "this-is-to-be-filled-in"})

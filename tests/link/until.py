@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from twisted.internet.task import deferLater
 
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 async def until(condition: Callable[[], object], within_s: float = WITHIN_S) -> float:

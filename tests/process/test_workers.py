@@ -20,8 +20,8 @@ from ..protocol.wire import Client, open_websocket, request
 from ..running_redis import RunningRedis
 from ..until import until
 
-TIMEOUT_S = 40.0
-KEY = "a-backend-key"
+TIMEOUT_S = 60.0
+KEY = "a-backend-key-of-ours"
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,6 @@ from ..running_node import ONE_ADDRESS
 from . import wire
 from .server import Echo, Honest, Node
 
-PATIENCE = 10.0
-"""A test that waits longer, in seconds, has failed."""
 MANY = ("--event-rate-per-socket=0", "--max-connections-per-key=0")
 """Off for tests about what one client can do when nothing slows it down."""
 
@@ -80,9 +78,9 @@ def trusting(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture(scope="session")
-def echo(_import_path: None) -> Iterator[Echo]:
+def echo(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Echo]:
     """The echo application."""
-    with Echo() as started:
+    with Echo(tmp_path_factory.mktemp("echo")) as started:
         yield started
 
 

@@ -1,14 +1,13 @@
 """The servers under test: nodes, and the echo application, as processes of their own."""
 
 import socket
-import subprocess
 import sys
-import time
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from ..free_port import free_port
 from ..running_node import RunningNode
+from ..running_process import RunningProcess
 from . import wire
 from .wire import Client, Headers, WebSocket, open_websocket
 
@@ -89,31 +88,22 @@ class Honest:
         return text
 
 
-class Echo:
-    """``examples/echo.py``: what the layers do with events that a node neither takes nor sends."""
+class Echo(RunningProcess):
+    """``examples/echo.py``: what the layers do with events that a node neither takes nor sends.
 
-    def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+    Args:
+        folder: of its log.
+    """
 
-    def __enter__(self) -> Self:
-        self._process = subprocess.Popen([sys.executable, str(ECHO), str(self.port)])
-        deadline = time.monotonic() + wire.PATIENCE_S
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-            except ConnectionRefusedError:
-                assert time.monotonic() < deadline, "the echo server does not start"
-                time.sleep(0.05)  # another process: there is nothing to wait on but its port
-            else:
-                return self
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        command = [sys.executable, str(ECHO), str(self.port)]
+        super().__init__("the echo server", command, folder / "echo.log")
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.terminate()
-        self._process.wait(wire.PATIENCE_S)
+    def answers(self) -> bool:
+        """Whether it takes connections."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port)).close()
+        except ConnectionRefusedError:
+            return False
+        return True

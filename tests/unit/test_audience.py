@@ -821,6 +821,29 @@ def test_a_token_that_does_not_go_on_with_the_one_before(
     assert peer.transport.ended == ["fail"]
 
 
+def test_wrong_tokens_in_a_refresh_are_wrong_keys_of_the_address() -> None:
+    """After so many nothing is looked at for a while, right ones neither; the connection goes on."""
+    node = Node(GuardLimits(auth_failures_per_address=Rate(1, 3), ban_s=60.0))
+    peer = node.peer(V4, f"Bearer {token('s', 900, **FIRST)}")
+    peer.say("0/a,", "0/b,")
+    good = token("s", 2_000, **FIRST)
+    codes = [refresh(peer, text)["error"]["code"] for text in ("a.b.c", 7, "a.b.c", "", "a.b.c")]
+    assert codes == ["unauthorized", "invalid_request", *["unauthorized"] * 3]
+    assert (node.guard.wrong_keys, node.guard.bans) == (4, 1)
+    node.advance(10)
+    assert refresh(peer, good) == {
+        "ok": False,
+        "error": {
+            "code": "rate_limited",
+            "message": "too many wrong keys: try again in 50 s",
+        },
+    }
+    assert node.guard.wrong_keys == 4
+    assert not peer.gone
+    node.advance(51)
+    assert refresh(peer, good)["ok"] is True
+
+
 def test_a_token_goes_on_with_the_one_before_in_any_order_and_without_a_device(node: Node) -> None:
     peer = node.peer(V4, f"Bearer {token('s', **FIRST)}")
     peer.say("0/a,", "0/b,")

@@ -33,6 +33,10 @@ class FakeRedis:
         epoch = self.epochs.pop(0)
         return fail(epoch) if isinstance(epoch, Exception) else succeed(epoch or new_epoch)
 
+    def epoch(self) -> "Deferred[str | None]":
+        epoch = self.epochs.pop(0)
+        return fail(epoch) if isinstance(epoch, Exception) else succeed(epoch)
+
     def restore_keys(self, stored: Any, revoked: Any) -> "Deferred[list[str]]":
         self.log.append((list(stored), list(revoked)))
         refused = self.refused.pop(0)
@@ -78,6 +82,7 @@ class World:
             self.keys,
             lambda: [self.client] if self.client.present else [],
             lambda: 7,
+            lambda reason: self.log.append(reason),
             self.clock,
         )
 
@@ -87,6 +92,15 @@ class World:
         Deferred.fromCoroutine(self.recovery.meet()).addBoth(outcome.append)
         [ended] = outcome
         return None if ended is None else ended.value
+
+    def look(self, epoch: Any) -> list[Any]:
+        """Look whether all is there; return what was done."""
+        self.redis.epochs = [epoch]
+        ended: list[Any] = []
+        Deferred.fromCoroutine(self.recovery.look()).addBoth(ended.append)
+        assert ended == [None]
+        done, self.log[:] = list(self.log), []
+        return done
 
     def met(self, *epochs: Any) -> "World":
         """Meet Redis once for each; forget what was done."""
@@ -159,3 +173,32 @@ def test_what_could_not_be_given_back_is_given_back_on_the_next_connection(world
     assert world.meet() is None
     assert world.log == ["meet 7", "time", (world.stored, ["third"])] * 2
     assert world.recovery.losses == 1
+
+
+@pytest.mark.parametrize("epoch", [None, "another"])
+def test_a_redis_that_is_emptied_while_connected_is_met_anew(
+    world: World, epoch: str | None
+) -> None:
+    """By nobody, or by another node first."""
+    assert world.met("e").look(epoch) == ["it was emptied"]
+
+
+def test_a_redis_that_has_all_is_let_be(world: World) -> None:
+    assert world.look("another") == []  # It was not met yet.
+    assert world.met("e").look("e") == []
+    assert world.look(StoreUnavailable("away")) == []
+
+
+def test_whoever_is_just_met_is_not_looked_at(world: World) -> None:
+    """What it lost is being made up for: that must not begin again and again."""
+    world.met("e")
+    waiting: Deferred[str] = Deferred()
+    world.redis.epochs = ["another"]
+    world.redis.refused = [[]]
+    world.recovery._store.meet = lambda *_: waiting  # type: ignore[method-assign]
+    meeting = Deferred.fromCoroutine(world.recovery.meet())
+    assert world.look("another") == []
+    waiting.callback("another")
+    assert (result(meeting), world.recovery.losses) == (None, 1)
+    world.log.clear()
+    assert world.look("another") == []

@@ -110,6 +110,10 @@ class RedisStore:
         highest = max(heard, self._highest, self._doorway.highest)
         return self._line.run(scripts.MEET, (new_epoch, highest), Lane.DUTIES)
 
+    def epoch(self) -> "Deferred[str | None]":
+        """Return what :meth:`meet` has; ``None``: Redis was emptied since."""
+        return self._line.command(Lane.DUTIES, 1, "GET", f"{self._line.prefix}epoch")
+
     def maintain(self) -> "Deferred[None]":
         """Forget what ended longer than ``retention_s`` ago, and old news, in small pieces.
 

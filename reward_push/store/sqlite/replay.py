@@ -13,13 +13,13 @@ from ..bodies import message_of
 from .statements import gather_for, write
 
 _MISSED = """
-WITH given (asker, device, namespace, room, after, since_ms) AS (VALUES {{rows}})
+WITH given (asker, device, namespace, room, after, since_ms, now_ms) AS (VALUES {{rows}})
 SELECT json_array(given.asker, l.live_no, l.seq) AS found
 FROM given CROSS JOIN live_rooms AS l
 WHERE l.namespace = given.namespace AND l.room = given.room AND l.live_no IN (
     SELECT x.live_no FROM live_rooms AS x CROSS JOIN messages AS m ON m.seq = x.seq
     WHERE x.namespace = given.namespace AND x.room = given.room AND x.live_no > given.after
-        AND m.expires_at_ms > {now_ms}
+        AND m.expires_at_ms > given.now_ms
         AND NOT EXISTS (
             SELECT 1 FROM receipts AS r
             WHERE r.seq = x.seq AND r.device = given.device
@@ -65,19 +65,23 @@ class Asking(NamedTuple):
 
 def missed(connection: sqlite3.Connection, calls: Sequence[Asking]) -> list[Missed]:
     """See ``IMessageStore.missed``."""
-    askers: dict[tuple[int, int], list[int]] = {}
+    # SQLite's LIMIT takes no column. It is the same for all, nearly always: one text, so that it is compiled once.
+    askers: dict[int, list[int]] = {}
     for asker, call in enumerate(calls):
-        askers.setdefault((call.now_ms, call.limit), []).append(asker)
+        askers.setdefault(call.limit, []).append(asker)
     found: list[dict[int, int]] = [{} for _ in calls]
-    for (now_ms, limit), some in askers.items():
+    for limit, some in askers.items():
         rows = [
-            (asker, call.device, call.namespace, room, call.cursor or 0, call.since_ms)
+            (
+                *(asker, call.device, call.namespace, room),
+                *(call.cursor or 0, call.since_ms, call.now_ms),
+            )
             for asker in some
             for call in [calls[asker]]
             for room in dict.fromkeys(call.rooms)
         ]
         # One more than a page tells whether it is the last.
-        select = _MISSED.format(now_ms=int(now_ms), limit=int(limit) + 1)
+        select = _MISSED.format(limit=int(limit) + 1)
         for asker, live_no, seq in gather_for(connection, select, rows):
             found[asker][live_no] = seq
     pages = [

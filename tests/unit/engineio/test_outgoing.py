@@ -50,3 +50,9 @@ def test_representation_shows_no_data() -> None:
     assert repr(Outgoing(Packet(PacketType.PING), Packet(PacketType.MESSAGE, "secret"))) == (
         "<Outgoing PING,MESSAGE 6>"
     )
+
+
+def test_what_never_changes_is_never_over() -> None:
+    unit = message("a")
+    assert unit.current() is unit
+    assert not unit.over

@@ -307,6 +307,11 @@ class Ageing(Outgoing):
         super().__init__(Packet(PacketType.MESSAGE, text), tracker=tracker)
         self.now = now
 
+    @property
+    def over(self) -> bool:
+        """See Outgoing."""
+        return self.now is None
+
     def current(self) -> Outgoing | None:
         """See Outgoing."""
         if self.now is None:
@@ -340,6 +345,41 @@ def test_what_is_over_gives_way_before_a_client_counts_as_slow() -> None:
         world.session.send(Ageing("x" * 90, None, Tracker()))
     world.wheel.advance(15)
     assert not world.gone
+
+
+def test_what_would_still_be_written_stays_as_it_is_when_room_is_made() -> None:
+    """It is shared with others: rendered anew for each client, it would take room for each."""
+    world = World("websocket", options=EngineOptions(max_queue_bytes=100, slow_timeout_s=0))
+    world.transport.writable = False
+    rendered: list[str] = []
+
+    class Noted(Ageing):
+        def current(self) -> Outgoing | None:
+            rendered.append(str(self.packets[0].data))
+            return super().current()
+
+    for number in range(10):
+        world.session.send(Noted(f"{number}" * 90, "now" if number % 2 else None, Tracker()))
+    assert rendered == []
+    assert world.session.waiting_size < 10 * 90
+    world.transport.writable = True
+    world.session.transport_drained(world.transport)
+    frames = [frame for payload in world.transport.sent for frame in payload]
+    assert [frame for frame in frames if frame == "4now"] == frames[1:] == ["4now"] * 5
+    assert not world.gone
+
+
+def test_who_became_slow_by_what_is_over_meanwhile_is_not_slow() -> None:
+    world = World("websocket", options=EngineOptions(max_queue_bytes=100, slow_timeout_s=10))
+    world.transport.writable = False
+    units = [Ageing("x" * 90, "now", Tracker()) for _ in range(3)]
+    for unit in units:
+        world.session.send(unit)
+    for unit in units[1:]:
+        unit.now = None
+    world.wheel.advance(15)
+    assert not world.gone
+    assert world.session.waiting_size == 90
 
 
 # Waiting for a client to be idle.

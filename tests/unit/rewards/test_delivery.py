@@ -740,6 +740,18 @@ def test_who_leaves_in_the_middle_of_a_replay_is_not_kept(node: Node, packet: st
     assert len(node.store.asked) == 1
 
 
+def test_who_leaves_while_the_store_is_asked_is_not_kept(node: Node) -> None:
+    """Though there would be more."""
+    page: Deferred[Missed] = Deferred()
+    node.store.pages = [page]
+    peer = node.plugin(1, replay=True)
+    peer.session.transport_lost(peer.transport)
+    page.callback(Missed((message("a"),), 1))
+    assert not node.replay._under_way
+    assert not node.replay._taking
+    assert len(node.store.asked) == 1
+
+
 # Healing: a node that was deaf for a while.
 
 

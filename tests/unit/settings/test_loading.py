@@ -20,7 +20,7 @@ from reward_push.settings import (
 from reward_push.settings.table import SETTINGS, Setting
 
 PERIOD_RULE = "must be a number of seconds between 0.01 and 1000000000"
-SECRET = "rpk_s3cr3t"
+SECRET = "rpk_s3cr3t_of_ours"
 UNSUPPORTED = [setting for setting in SETTINGS if not setting.supported]
 SECRETS = [setting for setting in SETTINGS if setting.secret]
 EXAMPLES = {"per second/burst": "20/40", "seconds": "60", "true or false": "true", "": "5"}
@@ -158,7 +158,7 @@ def test_every_supported_setting_reaches_its_place(toml: Toml) -> None:
             api_rate_per_key = "17/18"
             auth_failures_per_ip = "0.5/20"
             ban = 21
-            backend_key = "k"
+            backend_key = "k-16-characters."
             log_format = "json"
         """),
         {},
@@ -195,7 +195,7 @@ def test_every_supported_setting_reaches_its_place(toml: Toml) -> None:
     )
     assert settings.http == HttpSettings(60.0, 8.0, 9.0, 2 << 20, 32 << 20)
     assert settings.store == StoreSettings(":memory:", 5.0)
-    assert settings.backend_key == "k"
+    assert settings.backend_key == "k-16-characters."
     assert settings.log_format is LogFormat.JSON
 
 
@@ -386,9 +386,9 @@ def test_a_secret_from_a_file(tmp_path: Path, toml: Toml) -> None:
         (b"", "must be a file that is not empty"),
         (b"\n", "must be a file that is not empty"),
         (b"\xff", "must be a file of UTF-8 text"),
-        (b"rpk_s3cr3t two", "what the file holds must be 1 to 256 visible ASCII"),
-        (b"rpk_s3cr3t\n\n", "what the file holds must be 1 to 256 visible ASCII"),
-        (b"rpk_s3cr3t" * 10_000, "must be a file that can be read: larger than 65536 bytes"),
+        (f"{SECRET} two".encode(), "what the file holds must be 16 to 256 visible ASCII"),
+        (f"{SECRET}\n\n".encode(), "what the file holds must be 16 to 256 visible ASCII"),
+        (SECRET.encode() * 10_000, "must be a file that can be read: larger than 65536 bytes"),
     ],
 )
 def test_a_file_without_a_fitting_secret(tmp_path: Path, content: bytes | None, rule: str) -> None:
@@ -398,6 +398,20 @@ def test_a_file_without_a_fitting_secret(tmp_path: Path, content: bytes | None, 
     line = refusal({"backend_key_file": str(file)})
     assert line.startswith(f"backend_key_file = '{file}': {rule}")
     assert SECRET not in line
+
+
+@pytest.mark.parametrize("name", ["backend_key", "cluster_secret"])
+@pytest.mark.parametrize(
+    ("length", "fits"), [(1, False), (15, False), (16, True), (256, True), (257, False)]
+)
+def test_a_secret_is_long_enough(name: str, length: int, fits: bool) -> None:
+    """Else it could be found by trying."""
+    options = {name: "k" * length}
+    if fits:
+        load(options, {})
+        return
+    line = refusal(options)
+    assert line.startswith(f"{name}: must be 16 to 256 visible ASCII characters without spaces")
 
 
 def test_a_secret_is_given_once(tmp_path: Path, toml: Toml) -> None:
@@ -440,7 +454,7 @@ def test_settings_do_not_show_the_secret() -> None:
 
 def test_without_redis_a_node_is_on_its_own() -> None:
     assert load({}, {}).cluster is None
-    assert load({"drain": "5", "cluster_secret": "x"}, {}).cluster is None
+    assert load({"drain": "5", "cluster_secret": SECRET}, {}).cluster is None
 
 
 def test_what_joins_nodes() -> None:

@@ -102,10 +102,9 @@ def test_it_is_not_written_from_its_end_on(clock: Clock) -> None:
     unit = event.unit()
     assert unit is not None
     clock.now_ms += 4
-    assert unit.current() is unit
+    assert (unit.over, unit.current()) == (False, unit)
     clock.now_ms += 1
-    assert unit.current() is None
-    assert event.unit() is None
+    assert (unit.over, unit.current(), event.unit()) == (True, None, None)
 
 
 def test_it_can_be_ended_early(clock: Clock) -> None:
@@ -114,7 +113,7 @@ def test_it_can_be_ended_early(clock: Clock) -> None:
     unit = event.unit()
     event.end()
     assert unit is not None
-    assert unit.current() is None
+    assert (unit.over, unit.current()) == (True, None)
 
 
 def test_a_queued_event_tells_the_time_at_which_it_is_written(clock: Clock) -> None:

@@ -8,7 +8,7 @@ from twisted.internet.endpoints import connectProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 """A test that waits longer has failed."""
 
 

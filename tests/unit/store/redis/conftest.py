@@ -6,7 +6,7 @@ import pytest
 from pytest_twisted import blockon
 from twisted.internet.defer import Deferred
 
-from tests.plain_redis import PlainRedis
+from tests.open_link import open_link
 from tests.redis_client import RedisClient
 from tests.running_redis import RunningRedis
 
@@ -35,8 +35,7 @@ def two(running: RunningRedis, redis: RedisClient) -> Iterator[tuple[Opened, Ope
     from twisted.internet import reactor
 
     def connect() -> Opened:
-        connecting = Deferred.fromCoroutine(PlainRedis.connect(reactor, running.port))
-        return Opened(blockon(connecting))
+        return Opened(blockon(Deferred.fromCoroutine(open_link(reactor, running.url))))
 
     both = connect(), connect()
     yield both

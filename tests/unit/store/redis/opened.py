@@ -6,8 +6,8 @@ from typing import Any
 from pytest_twisted import blockon
 from twisted.internet.defer import Deferred, DeferredList
 
+from reward_push.cluster.link import RedisLink
 from reward_push.store.redis.store import RedisStore
-from tests.plain_redis import PlainRedis
 
 PREFIX = "rp:"
 DAY_MS = 86_400_000
@@ -20,7 +20,7 @@ def wall_ms() -> int:
 class Opened:
     """A node's store. Times of messages are small numbers; the deadline is ``patience_ms`` from now."""
 
-    def __init__(self, link: PlainRedis) -> None:
+    def __init__(self, link: RedisLink) -> None:
         self.link = link
         self.now_ms = 1_000
         self.patience_ms = 60_000
@@ -40,7 +40,7 @@ class Opened:
 
     def close(self) -> None:
         blockon(self.store.stop())
-        blockon(Deferred.fromCoroutine(self.link.close()))
+        blockon(self.link.stop())
 
 
 async def settle(*asked: "Deferred[Any]") -> list[Any]:

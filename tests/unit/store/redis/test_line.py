@@ -9,7 +9,6 @@ from reward_push.access.interfaces import StoreUnavailable
 from reward_push.cluster.interfaces import IRedis, Script
 from reward_push.store.lanes import Lane
 from reward_push.store.redis.line import Line
-from tests.plain_redis import PlainRedis
 
 SCRIPT = Script("nothing", "return 1")
 
@@ -58,9 +57,8 @@ def refused(deferred) -> str | None:
     return reasons[0] if reasons else None
 
 
-def test_links_are_links(link):
+def test_the_link_is_one(link):
     assert verifyObject(IRedis, link)
-    assert verifyObject(IRedis, PlainRedis(None))
 
 
 def test_script_has_the_sum_that_redis_knows_it_by():

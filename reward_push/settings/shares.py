@@ -4,8 +4,8 @@ import re
 
 import attrs
 
-from ..errors import StartError
-from ..settings.model import Settings
+from .errors import SettingsError
+from .model import Settings
 
 MAX_NODE_ID = 32
 _MAX_PORT = 65535
@@ -13,16 +13,35 @@ _TCP = re.compile(r"((?:haproxy:)?(?:tcp6?|ssl|tls):)(.*)", re.DOTALL)
 _NUMBER = re.compile(r"((?:port=)?)([0-9]+)", re.ASCII)
 
 
+def check_shares(settings: Settings) -> None:
+    """Raise :class:`.errors.SettingsError` for what several workers cannot have."""
+    if settings.workers == 1:
+        return
+    for description in settings.listen:
+        if _TCP.fullmatch(description) is None:
+            kind = description.partition(":")[0]
+            raise SettingsError(
+                "listen",
+                description,
+                f"workers cannot share a {kind}: endpoint, only tcp:, tcp6: and ssl:,"
+                " with or without haproxy: before them",
+            )
+    # What the last one can have all can.
+    share_of(settings, settings.workers)
+
+
 def share_of(settings: Settings, number: int) -> Settings:
     """Return the settings of worker ``number``, which counts from 1.
 
     Each is a node with a name of its own (``-1``, ``-2``, … behind the common one). Ports that must be its
     own are counted up from the one that is given: what other nodes and what scrapers connect to. Raises
-    :class:`..errors.StartError`.
+    :class:`.errors.SettingsError`.
     """
     node_id = f"{settings.node_id}-{number}"
     if len(node_id) > MAX_NODE_ID:
-        raise StartError(f"node_id: with workers it may have {MAX_NODE_ID - 4} characters at most")
+        most = MAX_NODE_ID - len(f"-{number}")
+        rule = f"with that many workers it may have {most} characters at most"
+        raise SettingsError("node_id", settings.node_id, rule)
     above = number - 1
     cluster = settings.cluster
     if cluster is not None:
@@ -45,21 +64,21 @@ def share_of(settings: Settings, number: int) -> Settings:
 def counted_up(name: str, description: str, by: int) -> str:
     """Return an endpoint string whose port is larger by ``by``; port 0, any free one, stays.
 
-    Raises :class:`..errors.StartError` for what has no port.
+    Raises :class:`.errors.SettingsError` for what has no port.
     """
     kind = _TCP.fullmatch(description)
     if kind is None:
-        raise StartError(
-            f"{name} = {description}: each worker needs one of its own, so it must be a TCP port, from"
-            " which is counted up"
+        rule = (
+            "each worker needs one of its own, so it must be a TCP port, from which is counted up"
         )
+        raise SettingsError(name, description, rule)
     parts = re.split(r"(?<!\\):", kind[2])
     at = next((at for at, part in enumerate(parts) if _NUMBER.fullmatch(part)), None)
     if at is not None:
         keyword, port = _NUMBER.fullmatch(parts[at]).groups()  # type: ignore[union-attr]
         parts[at] = f"{keyword}{_above(name, int(port), by)}"
     elif by:
-        raise StartError(f"{name} = {description}: its port must be given, to be counted up from")
+        raise SettingsError(name, description, "its port must be given, to be counted up from")
     return kind[1] + ":".join(parts)
 
 
@@ -74,5 +93,5 @@ def _above(name: str, port: int, by: int) -> int:
     if not port:
         return 0
     if port + by > _MAX_PORT:
-        raise StartError(f"{name}: there are not enough ports above {port} for all workers")
+        raise SettingsError(name, port, "there are not enough ports above it for all workers")
     return port + by

@@ -5,9 +5,8 @@ from typing import Any
 import attrs
 import pytest
 
-from reward_push.errors import StartError
-from reward_push.settings import Settings, load
-from reward_push.workers.shares import counted_up, share_of
+from reward_push.settings import Settings, SettingsError, load
+from reward_push.settings.shares import counted_up, share_of
 
 
 def settings(**given: str) -> Settings:
@@ -76,11 +75,11 @@ def test_endpoints(description: str, above: str) -> None:
         ("unix:/a:mode=600", "must be a TCP port"),
         ("systemd:domain=INET:index=0", "must be a TCP port"),
         ("ssl:certKey=c", "its port must be given"),
-        ("tcp:65534", "not enough ports above 65534"),
+        ("tcp:65534", "= 65534: there are not enough ports above it"),
     ],
 )
 def test_what_cannot_be_counted_up(description: str, words: str) -> None:
-    with pytest.raises(StartError, match=words) as raised:
+    with pytest.raises(SettingsError, match=words) as raised:
         counted_up("internal_listen", description, 2)
     assert "\n" not in str(raised.value)
     assert "internal_listen" in str(raised.value)
@@ -88,5 +87,29 @@ def test_what_cannot_be_counted_up(description: str, words: str) -> None:
 
 def test_a_name_may_become_too_long() -> None:
     assert share_of(settings(node_id="x" * 30), 9).node_id == "x" * 30 + "-9"
-    with pytest.raises(StartError, match="node_id"):
+    with pytest.raises(SettingsError, match="node_id"):
         share_of(settings(node_id="x" * 30), 10)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"listen": "unix:/a"}, "listen = 'unix:/a': workers cannot share a unix: endpoint"),
+        ({"listen": "tcp:1,haproxy:unix:a"}, "listen = 'haproxy:unix:a': workers cannot share a"),
+        ({"node_id": "x" * 31}, f"node_id = '{'x' * 31}': with that many workers it may have 30"),
+        ({"internal_listen": "unix:/a"}, "internal_listen = 'unix:/a': each worker needs one"),
+        ({"internal_listen": "tcp:65534"}, "internal_listen = 65534: there are not enough ports"),
+        ({"cluster_listen": "tcp:65534"}, "cluster_listen = 65534: there are not enough ports"),
+        ({"cluster_advertise": "h:65534"}, "cluster_advertise = 65534: there are not enough ports"),
+        ({"workers": "257"}, "workers = '257': must be a whole number between 1 and 256"),
+    ],
+)
+def test_what_several_cannot_have_is_known_before_they_start(
+    given: dict[str, str], line: str
+) -> None:
+    """So ``reward-push check`` finds it, too; a node alone may have it."""
+    with pytest.raises(SettingsError) as raised:
+        settings(**given)
+    assert str(raised.value).startswith(f"reward-push: {line}")
+    if "workers" not in given:
+        settings(**given, workers="1")
