@@ -104,7 +104,8 @@ class FaultyLink:
         await self._cut()
         await self._drop()
         # Connections that are just being taken: there was nobody yet to close them.
-        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*others, return_exceptions=True)
         await self._drop()
 
     async def _drop(self) -> None:
@@ -133,13 +134,18 @@ class FaultyLink:
         except OSError:
             return
         self._writers.add(back)
+        ways = [
+            asyncio.create_task(self._forward(reader, back, flows)),
+            asyncio.create_task(self._forward(there, writer, flows)),
+        ]
         try:
-            await asyncio.gather(
-                self._forward(reader, back, flows), self._forward(there, writer, flows)
-            )
+            await asyncio.gather(*ways)
         except OSError:
             pass
         finally:
+            # When one has broken the other may wait for ever, frozen.
+            for each in ways:
+                each.cancel()
             self._abort(back)
 
     async def _forward(
