@@ -1,6 +1,13 @@
 """Options of the whole suite."""
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile(
+    "reward-push", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("reward-push")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
