@@ -14,6 +14,7 @@ from .errors import CommandError
 from .output import show_fields, show_json
 
 _MAX_DATA_BYTES = 1 << 20
+_UNAVAILABLE = "unavailable"
 
 
 def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -65,8 +66,11 @@ def _publish(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
     client = connect(options, environ)
     try:
         message = client.call("POST", "/v1/messages", body, fields=("id", "receipts"))
-    except Refusal:
-        raise
+    except Refusal as refusal:
+        if refusal.code != _UNAVAILABLE:
+            raise
+        # It may have been accepted for all that: the answer says so.
+        raise CommandError(f"{refusal}; repeat it with --id {message_id}") from None
     except CommandError as error:
         raise CommandError(
             f"{error}; if it was sent it may be accepted: repeat it with --id {message_id}"
