@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.logger import globalLogPublisher
 
 from reward_push.access.interfaces import StoreUnavailable
 from reward_push.rewards.interfaces import Level, Receipt
@@ -47,20 +46,6 @@ class World:
 @pytest.fixture
 def world():
     return World()
-
-
-@pytest.fixture
-def logged():
-    """The events logged at warning or above."""
-    events = []
-
-    def observe(event):
-        if event["log_level"].name in {"warn", "error", "critical"}:
-            events.append(event)
-
-    globalLogPublisher.addObserver(observe)
-    yield events
-    globalLogPublisher.removeObserver(observe)
 
 
 def test_receipts_of_a_while_are_one_call_of_the_store(world):
