@@ -134,10 +134,11 @@ class FaultyLink:
             return
         self._writers.add(back)
         try:
-            await asyncio.gather(
-                self._forward(reader, back, flows), self._forward(there, writer, flows)
-            )
-        except OSError:
+            # What one direction waits for may never come once the other is broken: they end together.
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._forward(reader, back, flows))
+                both.create_task(self._forward(there, writer, flows))
+        except* OSError:
             pass
         finally:
             self._abort(back)

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 PATIENCE_S = 60.0
 """Long: a busy machine may be slow, and what does come is not waited for."""
-_PAUSE_S = 0.01
+_PAUSE_S = 0.02
 
 T = TypeVar("T")
 

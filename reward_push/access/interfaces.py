@@ -98,6 +98,10 @@ class StoreUnavailable(Exception):
     """The store cannot answer now (disk full, file gone, Redis away): nothing was changed."""
 
 
+class AnswerLost(StoreUnavailable):
+    """The store was lost after it was asked and before it answered: what was asked may have been done."""
+
+
 class KeyExists(Exception):
     """There is a key of this id already: nothing was changed."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.web.server import Request
 
-from ..access.interfaces import Key, StoreUnavailable
+from ..access.interfaces import AnswerLost, Key, StoreUnavailable
 from ..rewards.errors import invalid
 from ..rewards.message import record_to_answer
 from ..rewards.outcome import Accepted, Outcome, unavailable
@@ -81,7 +81,7 @@ class Batches:
                 accepted = True
             except StoreUnavailable as error:
                 failure = error
-                outcomes = [unavailable()] * count
+                outcomes = [unavailable(unsure=isinstance(error, AnswerLost))] * count
             for outcome in outcomes:
                 results.append(_result(outcome))
                 await slices.pause()

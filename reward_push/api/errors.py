@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 
-from ..access.interfaces import StoreUnavailable
+from ..access.interfaces import AnswerLost, StoreUnavailable
 from ..rewards.errors import ErrorCode, Refused
 from ..strict_json import dumps
 
@@ -37,6 +37,9 @@ def as_refusal(error: Exception) -> Refused | None:
     """Return what to tell the client about ``error``; ``None`` for a fault of ours, to be logged."""
     if isinstance(error, Refused):
         return error
+    if isinstance(error, AnswerLost):
+        message = "the store was lost before it answered: it may have been done; try again, with the same id"
+        return Refused(ErrorCode.UNAVAILABLE, message)
     if isinstance(error, StoreUnavailable):
         message = "the store is not available; nothing was accepted, try again"
         return Refused(ErrorCode.UNAVAILABLE, message)

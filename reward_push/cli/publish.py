@@ -2,18 +2,18 @@
 
 import argparse
 import secrets
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ..strict_json import JSONError, loads
 from .client import Refusal
 from .connection import add_options, connect
 from .errors import CommandError
+from .files import read_file
 from .output import show_fields, show_json
 
 _MAX_DATA_BYTES = 1 << 20
+_UNAVAILABLE = "unavailable"
 
 
 def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -65,8 +65,11 @@ def _publish(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
     client = connect(options, environ)
     try:
         message = client.call("POST", "/v1/messages", body, fields=("id", "receipts"))
-    except Refusal:
-        raise
+    except Refusal as refusal:
+        if refusal.code != _UNAVAILABLE:
+            raise
+        # It may have been accepted for all that: the answer says so.
+        raise CommandError(f"{refusal}; repeat it with --id {message_id}") from None
     except CommandError as error:
         raise CommandError(
             f"{error}; if it was sent it may be accepted: repeat it with --id {message_id}"
@@ -99,14 +102,7 @@ def _data(options: argparse.Namespace) -> Any:
 
 
 def _read(file: str) -> bytes:
-    try:
-        if file == "-":
-            content = sys.stdin.buffer.read(_MAX_DATA_BYTES + 1)
-        else:
-            with Path(file).open("rb") as opened:
-                content = opened.read(_MAX_DATA_BYTES + 1)
-    except OSError as error:
-        raise CommandError(f"the data file cannot be read: {error.strerror}") from None
+    content = read_file(file, _MAX_DATA_BYTES, "data")
     if len(content) > _MAX_DATA_BYTES:
         raise CommandError(f"the data has more than {_MAX_DATA_BYTES} bytes")
     return content

@@ -170,7 +170,8 @@ class Latecomer(NamedTuple):
 class IMessageStore(Interface):
     """Keeps messages, devices and receipts.
 
-    Every call may fail with ``access.interfaces.StoreUnavailable``: then nothing of it was done.
+    Every call may fail with ``access.interfaces.StoreUnavailable``: then nothing of it was done, or,
+    with ``AnswerLost``, nobody knows.
     """
 
     def accept(records: Sequence[MessageRecord]) -> "Deferred[list[Kept]]":

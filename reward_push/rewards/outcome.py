@@ -32,10 +32,15 @@ def word_of(outcome: Outcome) -> str:
     return SCHEDULED if outcome.record.state is State.SCHEDULED else LIVE
 
 
-def unavailable() -> Refused:
-    """Return the refusal of one message of several, of which the store may have taken others."""
+def unavailable(*, unsure: bool = False) -> Refused:
+    """Return the refusal of one message of several, of which the store may have taken others.
+
+    ``unsure``: it may have taken this one, and was lost before it could say so.
+    """
     # Not one for all: each time that it is raised an exception keeps more of where that was.
     msg = "the store is not available; this message was not accepted, try again"
+    if unsure:
+        msg = "the store was lost before it answered: it may have this message; try again, with the same id"
     return Refused(ErrorCode.UNAVAILABLE, msg)
 
 

@@ -93,7 +93,7 @@ class Publisher:
         The good ones go through though others are bad. An id that comes twice, in one call or in two, is
         one message when the bodies are equal, else a conflict. ``allowed`` limits the namespaces.
 
-        Fails with ``StoreUnavailable``: nothing was accepted or delivered.
+        Fails with ``StoreUnavailable``: nothing was accepted or delivered, unless it is ``AnswerLost``.
         """
         now_ms = self._now_ms()
         read = [self._read(body, allowed, now_ms) for body in bodies]

@@ -105,9 +105,3 @@ class Server:
     def tidy(self) -> None:
         """Give back the memory of events that were rendered for those who asked at that time."""
         self._renderings.clear()
-
-    def emit(
-        self, namespace: str, rooms: Iterable[str], event: str, *args: Any, ack: bool = False
-    ) -> int:
-        """See :class:`.interfaces.IBroadcaster`."""
-        return self.namespaces[namespace].emit(event, *args, rooms=rooms, ack=ack)

@@ -2,6 +2,8 @@
 
 import json
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -106,6 +108,35 @@ def test_a_post_whose_answer_is_lost_can_be_repeated(run: Command) -> None:
     assert done.line == (
         f"reward-push: no answer from {url} in 0.3 s;"
         " if it was sent it may be accepted: repeat it with --id drop-9"
+    )
+
+
+class WithoutStore(BaseHTTPRequestHandler):
+    """A node that has lost its store."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = b'{"error":{"code":"unavailable","message":"it may have been done"}}'
+        self.send_response(503)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_post_whose_store_is_lost_can_be_repeated(run: Command) -> None:
+    with HTTPServer(("127.0.0.1", 0), WithoutStore) as server:
+        serving = threading.Thread(target=server.handle_request, daemon=True)
+        serving.start()
+        done = run(
+            *("publish", "/dropcodes", "e", "--all", "--data", "1", "--id", "drop-9"),
+            *("--url", f"http://127.0.0.1:{server.server_port}"),
+        )
+        serving.join(10)
+    assert done.line == (
+        "reward-push: the node says 503 unavailable: it may have been done; repeat it with --id drop-9"
     )
 
 

@@ -19,7 +19,7 @@ from ..swarm import Device
 from ..until import until
 from .plugins import Plugins
 
-OPTIONS = (*ONE_ADDRESS, "--ping-interval", "1", "--ping-timeout", "1")
+OPTIONS = (*ONE_ADDRESS, "--ping-interval", "1", "--ping-timeout", "5")
 LIFE_MS = 120_000
 BACK_S = 2.0
 """So soon after Redis has come back everything works again."""

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, DeferredList, gatherResults
 from twisted.internet.threads import deferToThread
 from zope.interface.verify import verifyObject
 
-from reward_push.access.interfaces import StoreUnavailable
+from reward_push.access.interfaces import AnswerLost, StoreUnavailable
 from reward_push.cluster.connection.errors import RedisRefusal
 from reward_push.cluster.interfaces import IRedis, Script
 
@@ -207,7 +207,7 @@ async def test_a_redis_that_does_not_answer_is_given_up_after_two_seconds(own_re
         call.addBoth(outcomes.append)
     took_s = await until(lambda: len(outcomes) == 10)
     assert 1.9 < took_s < 3
-    assert {type(outcome.value) for outcome in outcomes} == {StoreUnavailable}
+    assert {type(outcome.value) for outcome in outcomes} == {AnswerLost}
     assert lost == ["no answer in 2 s"]
     assert link.trouble() == "Redis is away: no answer in 2 s"
     with pytest.raises(StoreUnavailable):

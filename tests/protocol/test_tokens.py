@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ..running_node import ONE_ADDRESS
 from ..token_maker import SECRET, handmade, key_set, private_key, public_jwk, public_pem, token
 from ..until import until
 from .server import Node
@@ -224,7 +225,7 @@ def test_key_set_is_read_again_when_it_changes(tmp_path: Path) -> None:
         return ask(open_websocket(node.port), {"token": text}) != UNAUTHORIZED
 
     put(1)
-    with Node(tmp_path, f"--jwt-jwks={path}") as node:
+    with Node(tmp_path, *ONE_ADDRESS, f"--jwt-jwks={path}") as node:
         assert (joins(1), joins(2)) == (True, False)
         put(2)
         until(lambda: joins(2))  # it is looked at every ten seconds

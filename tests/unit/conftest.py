@@ -18,3 +18,17 @@ def logged_failures() -> Iterator[list[str]]:
     globalLogPublisher.addObserver(observe)
     yield messages
     globalLogPublisher.removeObserver(observe)
+
+
+@pytest.fixture
+def logged() -> Iterator[list[LogEvent]]:
+    """The events logged at warning or above."""
+    events: list[LogEvent] = []
+
+    def observe(event: LogEvent) -> None:
+        if event["log_level"].name in {"warn", "error", "critical"}:
+            events.append(event)
+
+    globalLogPublisher.addObserver(observe)
+    yield events
+    globalLogPublisher.removeObserver(observe)

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from ...access.interfaces import StoreUnavailable
+from ...access.interfaces import AnswerLost, StoreUnavailable
 from ..interfaces import Script
 from .errors import ELSEWHERE, UNABLE, ErrorReply, RedisRefusal
 from .wire import Wire
@@ -115,7 +115,10 @@ class Calls:
         return call.answer
 
     def fail(self, reason: str) -> None:
-        """Answer all calls with ``StoreUnavailable`` and take no more: the connection is lost."""
+        """Answer all calls with ``StoreUnavailable`` and take no more: the connection is lost.
+
+        Those that were sent get ``AnswerLost``.
+        """
         if self._reason is not None:
             return
         self._reason = reason
@@ -125,7 +128,8 @@ class Calls:
         calls, self._calls = self._calls, deque()
         for call in calls:
             if not call.done:
-                call.outcome = Failure(StoreUnavailable(reason))
+                lost = AnswerLost(reason) if call.sent else StoreUnavailable(reason)
+                call.outcome = Failure(lost)
             call.answer.callback(call.outcome)
 
     # Sending.

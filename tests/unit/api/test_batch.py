@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, fail
 
-from reward_push.access.interfaces import StoreUnavailable
+from reward_push.access.interfaces import AnswerLost, StoreUnavailable
 from reward_push.api.batch import CHUNK, IN_FLIGHT, MAX_LARGE
 from reward_push.api.body import LARGE_BYTES
 from reward_push.api.slices import SLICE_S, Slices
@@ -22,13 +22,17 @@ BATCH = "/v1/messages/batch"
 assert LARGE_BYTES < len(json.dumps(LARGE)) < 100_000, "the stub keeps larger ones in files"
 
 
-def fail_calls(monkeypatch: pytest.MonkeyPatch, *numbers: int) -> None:
+def fail_calls(
+    monkeypatch: pytest.MonkeyPatch,
+    *numbers: int,
+    how: type[StoreUnavailable] = StoreUnavailable,
+) -> None:
     """Let the store be away at these calls of ``accept``, counted from 0."""
     accept, count = MemoryStore.accept, iter(range(10_000))
 
     def accept_or_fail(store: MemoryStore, records: Any) -> Any:
         if next(count) in numbers:
-            return fail(StoreUnavailable("no disk"))
+            return fail(how("no disk"))
         return accept(store, records)
 
     monkeypatch.setattr(MemoryStore, "accept", accept_or_fail)
@@ -109,6 +113,16 @@ def test_what_the_store_did_not_take_is_told_message_by_message(
             assert result == {"status": 503, **error("unavailable", unavailable().message)}
         else:
             assert (result["status"], result["message"]["id"]) == (201, f"m-{number}")
+
+
+def test_what_may_have_been_taken_is_told_so(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_calls(monkeypatch, 1, how=AnswerLost)
+    got = api.call(
+        "POST", BATCH, {"messages": [{**BODY, "id": f"m-{n}"} for n in range(CHUNK + 1)]}
+    )
+    told = error("unavailable", unavailable(unsure=True).message)
+    assert got.json["results"][-1] == {"status": 503, **told}
+    assert "it may have this message" in told["error"]["message"]
 
 
 def test_a_store_that_took_nothing_is_503(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 import json
 
-from reward_push.access.interfaces import StoreUnavailable
+from reward_push.access.interfaces import AnswerLost, StoreUnavailable
 from reward_push.api.errors import (
     STATUS,
     ApiError,
@@ -46,6 +46,14 @@ def test_exceptions_become_refusals_in_one_place():
     assert as_refusal(refused) is refused
     assert as_refusal(StoreUnavailable("disk full")).code is ErrorCode.UNAVAILABLE
     assert as_refusal(ValueError("x")) is None
+
+
+def test_nobody_is_told_that_nothing_was_accepted_where_that_is_not_known():
+    """Redis may have taken a message, and the connection broken before it could say so."""
+    away, unsure = as_refusal(StoreUnavailable("away")), as_refusal(AnswerLost("away"))
+    assert (away.code, unsure.code) == (ErrorCode.UNAVAILABLE,) * 2
+    assert "nothing was accepted" in away.message
+    assert "it may have been done" in unsure.message
 
 
 def test_bodies_for_answers_given_before_a_resource_is_asked():

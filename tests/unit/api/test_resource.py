@@ -16,20 +16,6 @@ from .fakes import BODY, Api
 from .test_messages import error
 
 
-@pytest.fixture
-def logged():
-    """The events logged at warning or above."""
-    events = []
-
-    def observe(event):
-        if event["log_level"].name in {"warn", "error", "critical"}:
-            events.append(event)
-
-    globalLogPublisher.addObserver(observe)
-    yield events
-    globalLogPublisher.removeObserver(observe)
-
-
 class Wire:
     """A server's end of one connection, as bytes."""
 

@@ -10,7 +10,6 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse
 from twisted.internet.defer import Deferred, fail
-from twisted.logger import globalLogPublisher
 
 from reward_push.ops import catalogue
 from reward_push.ops.catalogue import CATALOGUE, Kind
@@ -40,20 +39,6 @@ def samples(metrics):
 @pytest.fixture
 def metrics():
     return Metrics()
-
-
-@pytest.fixture
-def logged():
-    """The failures logged."""
-    failures = []
-
-    def observe(event):
-        if "log_failure" in event:
-            failures.append(event["log_failure"].getErrorMessage())
-
-    globalLogPublisher.addObserver(observe)
-    yield failures
-    globalLogPublisher.removeObserver(observe)
 
 
 # The catalogue
@@ -167,7 +152,7 @@ def test_what_takes_a_while_is_waited_for(metrics):
     assert len(results) == 1
 
 
-def test_one_that_fails_hides_no_other(metrics, logged):
+def test_one_that_fails_hides_no_other(metrics, logged_failures):
     def broken():
         raise RuntimeError("broken")
 
@@ -175,7 +160,7 @@ def test_one_that_fails_hides_no_other(metrics, logged):
     metrics.show("heals_total", broken)
     metrics.show("nodes", lambda: 3)
     assert samples(metrics) == {("reward_push_nodes", ()): 3.0}
-    assert logged == ["not gathered", "broken"]
+    assert logged_failures == ["not gathered", "broken"]
 
 
 # Formats

@@ -2,7 +2,6 @@
 
 import pytest
 from twisted.internet.task import Clock
-from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
@@ -66,20 +65,6 @@ class Bench:
 @pytest.fixture
 def bench():
     return Bench()
-
-
-@pytest.fixture
-def logged():
-    """The events logged at warning or above."""
-    events = []
-
-    def observe(event):
-        if event["log_level"].name in {"warn", "error", "critical"}:
-            events.append(event)
-
-    globalLogPublisher.addObserver(observe)
-    yield events
-    globalLogPublisher.removeObserver(observe)
 
 
 def test_the_ends_keep_their_interfaces(bench):

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
-from twisted.logger import globalLogPublisher
 
 from reward_push.rewards.alarm import MAX_SLEEP_S
 from reward_push.rewards.interfaces import Reason
@@ -127,20 +126,6 @@ class World:
 @pytest.fixture
 def world():
     return World().start()
-
-
-@pytest.fixture
-def logged():
-    """The events logged at warning or above."""
-    events = []
-
-    def observe(event):
-        if event["log_level"].name in {"warn", "error", "critical"}:
-            events.append(event)
-
-    globalLogPublisher.addObserver(observe)
-    yield events
-    globalLogPublisher.removeObserver(observe)
 
 
 # On time

@@ -214,7 +214,7 @@ def test_a_broadcast_with_acks_shares_one_id() -> None:
     """So that it is encoded once; answers nobody waits for are ignored."""
     world = World()
     peers = [joined(world)[0] for _ in range(2)]
-    assert world.server.emit("/a", [], "x", ack=True) == 0
+    assert world.server.namespace("/a").emit("x", rooms=[], ack=True) == 0
     world.server.namespace("/a").emit("x", ack=True)
     assert [peer.heard() for peer in peers] == [['2/a,0["x"]']] * 2
     peers[0].say("3/a,0[]")

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from reward_push.access.interfaces import StoreUnavailable
+from reward_push.access.interfaces import AnswerLost, StoreUnavailable
 from reward_push.cluster.connection.calls import ANSWER_S, GRACE_S, MAX_SENT, Calls
 from reward_push.cluster.connection.errors import ErrorReply, NotConnected, RedisRefusal
 from reward_push.cluster.interfaces import Script
@@ -138,7 +138,7 @@ def test_one_timer_serves_all_and_the_oldest_counts(world):
     assert world.broken == []
     world.clock.advance(ANSWER_S / 2)
     assert world.broken == ["no answer in 2 s"]
-    assert world.outcomes == ["a", StoreUnavailable]
+    assert world.outcomes == ["a", AnswerLost]
     assert world.clock.getDelayedCalls() == []
 
 
@@ -164,7 +164,7 @@ def test_a_time_out_noticed_late_lets_answers_be_read_first(world):
     world.wire.answer("a")
     world.clock.advance(GRACE_S)
     assert world.broken == ["no answer in 2 s"]
-    assert world.outcomes == ["a", StoreUnavailable]
+    assert world.outcomes == ["a", AnswerLost]
 
 
 def test_a_lost_connection_fails_everything_once_and_takes_nothing_more(world):
@@ -172,9 +172,10 @@ def test_a_lost_connection_fails_everything_once_and_takes_nothing_more(world):
     world.call("GET", "k")
     world.wire.answer("sha", NotConnected("the connection broke"), NotConnected("the same"))
     assert world.broken == ["the connection broke"]
-    assert world.outcomes == [StoreUnavailable] * 2
+    # Nobody knows what became of those that were sent.
+    assert world.outcomes == [AnswerLost] * 2
     world.call("GET", "l")
-    assert world.outcomes == [StoreUnavailable] * 3
+    assert world.outcomes == [AnswerLost, AnswerLost, StoreUnavailable]
     assert len(world.wire.asked) == 0
     world.calls.fail("again")
 
@@ -184,7 +185,7 @@ def test_what_was_answered_out_of_order_is_not_lost_with_the_connection(world):
     world.call("GET", "k")
     world.wire.answer("sha", NOSCRIPT, "K")
     world.calls.fail("gone")
-    assert world.outcomes == [StoreUnavailable, "K"]
+    assert world.outcomes == [AnswerLost, "K"]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ def test_what_another_redis_is_needed_for_breaks_the_connection(world, said, rea
     world.call("GET", "k")
     world.wire.answer(ErrorReply.of(said))
     assert world.broken == [reason]
-    assert world.outcomes == [StoreUnavailable] * 2
+    assert world.outcomes == [AnswerLost] * 2
 
 
 def test_what_redis_cannot_do_now_fails_alone(world):
