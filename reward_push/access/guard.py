@@ -31,7 +31,6 @@ RETRY_FULL_S = 5.0
 GIVES_WAY_AFTER_S = 5.0
 """How long a half-open session is left in peace. A client joins within two round trips."""
 
-
 SOCKETS_PER_CONNECTION = 8
 """Sockets that speak HTTP, for each connection that an address may have: a poll, a POST, and what browsers
 keep open."""

@@ -1,12 +1,11 @@
 """Which node a command talks to, and by which key: from options, the environment and files."""
 
 import argparse
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from .client import ApiClient
 from .errors import CommandError
+from .files import read_file
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 URL_VARIABLE = "RPUSH_URL"
@@ -67,15 +66,9 @@ def _key(file: str | None, environ: Mapping[str, str]) -> str:
 
 
 def _read(file: str) -> str:
+    content = read_file(file, _MAX_KEY_BYTES, "key")
     try:
-        if file == "-":
-            content = sys.stdin.buffer.read(_MAX_KEY_BYTES + 1)
-        else:
-            with Path(file).open("rb") as opened:
-                content = opened.read(_MAX_KEY_BYTES + 1)
         key = content.decode("ascii").strip()
-    except OSError as error:
-        raise CommandError(f"the key file cannot be read: {error.strerror}") from None
     except ValueError:
         raise CommandError("the key file does not hold a key: it is not ASCII") from None
     if not 0 < len(key) <= _MAX_KEY_BYTES:

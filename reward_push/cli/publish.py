@@ -2,15 +2,14 @@
 
 import argparse
 import secrets
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ..strict_json import JSONError, loads
 from .client import Refusal
 from .connection import add_options, connect
 from .errors import CommandError
+from .files import read_file
 from .output import show_fields, show_json
 
 _MAX_DATA_BYTES = 1 << 20
@@ -103,14 +102,7 @@ def _data(options: argparse.Namespace) -> Any:
 
 
 def _read(file: str) -> bytes:
-    try:
-        if file == "-":
-            content = sys.stdin.buffer.read(_MAX_DATA_BYTES + 1)
-        else:
-            with Path(file).open("rb") as opened:
-                content = opened.read(_MAX_DATA_BYTES + 1)
-    except OSError as error:
-        raise CommandError(f"the data file cannot be read: {error.strerror}") from None
+    content = read_file(file, _MAX_DATA_BYTES, "data")
     if len(content) > _MAX_DATA_BYTES:
         raise CommandError(f"the data has more than {_MAX_DATA_BYTES} bytes")
     return content

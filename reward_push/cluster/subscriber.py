@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from ..access.interfaces import StoreUnavailable
 from .address import RedisAddress
+from .connection.calls import GRACE_S, STALLED_S
 from .connection.greeting import Server
 from .connection.keeper import Keeper
 from .connection.wire import NewsWire
@@ -21,9 +22,6 @@ BATCH = 1_000
 """Channels asked for at one time; the next are asked for when these are confirmed."""
 CONFIRM_S = 5.0
 """How long a batch may take to be confirmed; then the connection counts as dead."""
-STALLED_S = 0.2
-"""A time-out noticed that late says that this process did not run: confirmations may have come meanwhile."""
-GRACE_S = 0.25
 
 Received = Callable[[str, str | bytes], object]
 """Called with the channel and what was published; bytes where that is no UTF-8."""
@@ -225,6 +223,7 @@ class Subscriber:
 
     def _late(self) -> None:
         self._timer = None
+        # Noticed so late, confirmations may have come while this process did not run.
         if self._reactor.seconds() - self._due_s > STALLED_S:
             self._arm(GRACE_S)
         else:

@@ -35,12 +35,19 @@ class Outbox:
     def write(self, unit: Outgoing) -> bool:
         """Write ``unit`` if the client can take it now and nothing waits before it; else return False."""
         transport = self.transport
+        # As in ``ready``, which would be one more call: fan-out is hot.
         if self._backlog is not None or transport is None or not transport.writable:
             return False
         transport.send((unit,))
         if unit.tracker is not None:
             self._track(unit.tracker)
         return True
+
+    @property
+    def ready(self) -> bool:
+        """Whether the client can take something now."""
+        transport = self.transport
+        return self._backlog is None and transport is not None and transport.writable
 
     def keep(self, unit: Outgoing, now: float) -> bool:
         """Let ``unit`` wait; return False when more waits than even a moving client may leave waiting."""

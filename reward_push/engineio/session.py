@@ -112,6 +112,18 @@ class Session:
         elif unit.tracker is not None:
             self._seek_proof()
 
+    def send_on(self, unit: Outgoing) -> None:
+        """Send a unit that may have waited elsewhere, as it is by now; not at all, if it is over.
+
+        If it has to wait here, it does as it is, shared with all others for whom it waits.
+        """
+        if self._outbox.ready:
+            current = unit.current()
+            if current is not None:
+                self.send(current)
+        elif not unit.over:
+            self._keep(unit)
+
     def holds(self, tracker: ITracker) -> bool:
         """Whether a unit of ``tracker`` waits for the client: it is on its way."""
         return self._outbox.holds(tracker)

@@ -1,1 +1,1 @@
-"""What operators look at: health and logs."""
+"""What operators look at: health, logs and metrics; and what a process needs of its machine."""

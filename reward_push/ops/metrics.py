@@ -77,10 +77,8 @@ class Metrics:
         try:
             encode, content_type = choose_encoder(accept)
             return encode(self._registry), content_type
-        except (
-            ValueError,
-            TypeError,
-        ):  # The library takes what clients send for what it should be.
+        except (ValueError, TypeError):
+            # The library takes what clients send for what it should be.
             encode, content_type = choose_encoder("")
             return encode(self._registry), content_type
 

@@ -182,9 +182,9 @@ class Delivery:
         """Write a live message to one socket that has not had it, unless it is on its way to it."""
         live = self._live(message)
         session = socket.client.session
-        unit = None if session.holds(live) else self._event(message, live).unit()
+        unit = None if session.holds(live) else self._event(message, live).to_wait()
         if unit is not None:
-            session.send(unit)
+            session.send_on(unit)
 
     def id_of(self, tracker: object) -> str | None:
         """Return the id of the message that ``tracker`` follows, if it follows one."""

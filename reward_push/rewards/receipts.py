@@ -3,7 +3,7 @@
 What is lost of them when a node dies costs little: a message may come again to a device that had it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
 import attrs
@@ -95,20 +95,6 @@ class ReceiptBuffer:
             self._size += 1
             if self._size >= self._look_at:
                 self._crowded()
-
-    def sent_to_all(self, message_id: str, devices: Iterable[int], at_ms: int) -> None:
-        """The message was written to all these devices' transports: the fast way for a broadcast."""
-        noted = self._pending.get(message_id)
-        if noted is None:
-            noted = self._begin(message_id)
-        before = len(noted)
-        fresh = {device: _new(Receipt, (device, _SENT, at_ms)) for device in devices}
-        if before:
-            fresh.update(noted)
-        noted.update(fresh)
-        self._size += len(noted) - before
-        if self._size >= self._look_at:
-            self._crowded()
 
     def delivered(self, message_id: str, device: int, at_ms: int) -> None:
         """The device's transport has proved that the message arrived."""

@@ -12,8 +12,8 @@ def parse_arguments(arguments: Sequence[str]) -> dict[str, list[str]]:
     """Return the values of ``--name value`` and ``--name=value`` by setting name.
 
     Raises:
-        SettingsError: an unknown option, one without a value, or an argument that is none. The
-            line has no value: a misplaced one may be a secret.
+        StartError: an argument that is no option; as a SettingsError an unknown one, or one without a
+            value. The line has no value: a misplaced one may be a secret.
     """
     given: dict[str, list[str]] = {}
     rest = iter(arguments)

@@ -10,7 +10,6 @@ IDLE_MARGIN_S = 10.0
 MAX_HEARTBEAT_S = 2_147_483.0
 """Clients add interval and time-out up in a timer of 31 bits of milliseconds."""
 
-
 NEEDS_REDIS: Mapping[str, Any] = {"workers": 1, "emitter_compat": False}
 """Settings that mean nothing to a node on its own, and what they are then."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from ..engineio.outgoing import Outgoing
 from ..engineio.packet import Packet as EnginePacket
@@ -69,6 +70,7 @@ class LateEvent:
         "__weakref__",
         "_ends_at_ms",
         "_event",
+        "_last",
         "_made_at_ms",
         "_now_ms",
         "_render",
@@ -99,6 +101,7 @@ class LateEvent:
         self._now_ms = now_ms
         self._ends_at_ms = ends_at_ms
         self._unit: LateUnit | None = None
+        self._last: ref[LateUnit] | None = None
         self._renderings = Renderings() if renderings is None else renderings
         self._made_at_ms = 0
 
@@ -131,15 +134,24 @@ class LateEvent:
         args = [self._event, render(now_ms)]
         packet = Packet(PacketType.EVENT, self.namespace, args, self.ack_id)
         self._unit = LateUnit(self, encode(packet))
+        self._last = ref(self._unit)
         self._made_at_ms = now_ms
         self._renderings.add(self)
         return self._unit
+
+    def to_wait(self) -> LateUnit | None:
+        """Return the event for who may have to wait for it: the rendering that others wait for, if any do.
+
+        It is rendered anew before it is written: see ``engineio.session.Session.send_on``.
+        """
+        last = None if self._last is None or self.over else self._last()
+        return self.unit() if last is None else last
 
 
 class LateUnit(Outgoing):
     """One rendering of a :class:`LateEvent`."""
 
-    __slots__ = ("_source",)
+    __slots__ = ("__weakref__", "_source")
 
     def __init__(self, source: LateEvent, messages: tuple[str | bytes, ...]) -> None:
         packets = [EnginePacket(EnginePacketType.MESSAGE, data) for data in messages]

@@ -134,10 +134,10 @@ class Socket:
         waiting = held[:]
         held.clear()
         for unit in waiting:
-            if not pick(unit):
+            if pick(unit):
+                self.client.session.send_on(unit)
+            else:
                 held.append(unit)
-            elif (current := unit.current()) is not None:
-                self.client.session.send(current)
 
     def release(self, skip: Callable[[Outgoing], bool] | None = None) -> None:
         """Send what has waited since :meth:`hold`, as it is to be sent now, and all else at once again.
@@ -148,9 +148,8 @@ class Socket:
         if held is not None and self.connected:
             self.send = self.client.session.send
             for unit in held:
-                current = None if skip is not None and skip(unit) else unit.current()
-                if current is not None:
-                    self.send(current)
+                if skip is None or not skip(unit):
+                    self.client.session.send_on(unit)
 
     def join(self, *rooms: str) -> None:
         """Enter rooms. In an ``admit`` hook it takes effect once the client is let in."""

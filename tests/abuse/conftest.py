@@ -20,7 +20,9 @@ def siege(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Siege]:
         CountedNode(tmp_path_factory.mktemp("siege"), *options) as node,
         Crowd(node, pick(24, 92), pick(4, 8)) as crowd,
     ):
-        yield Siege(node, crowd)
+        siege = Siege(node, crowd)
+        print(f"\n{siege.fill(pick(1_000, 8_000))}")  # noqa: T201  (its report)
+        yield siege
         crowd.check()
 
 

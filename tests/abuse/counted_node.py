@@ -1,16 +1,16 @@
 """A real node that tells how many objects it has: see :mod:`.counted_twistd`."""
 
 import json
+import os
 import signal
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 from ..running_node import RunningNode
+from ..until import until
 
 LAUNCHER = Path(__file__).with_name("counted_twistd.py")
-PATIENCE_S = 30.0
 
 
 class CountedNode(RunningNode):
@@ -24,9 +24,6 @@ class CountedNode(RunningNode):
     def objects(self) -> "Counter[str]":
         """Return how many objects there are of each type; all garbage is collected before."""
         self._counts.unlink(missing_ok=True)
-        self._signal(signal.SIGUSR2)
-        deadline = time.monotonic() + PATIENCE_S
-        while not self._counts.exists():
-            assert time.monotonic() < deadline, "the node does not count"
-            time.sleep(0.01)  # another process: there is nothing to wait on but its file
+        os.kill(self.pid, signal.SIGUSR2)
+        until(self._counts.exists)
         return Counter(json.loads(self._counts.read_text()))

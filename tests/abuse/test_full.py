@@ -40,10 +40,10 @@ def test_connections_of_an_address(siege: Siege, watch: Watch) -> None:
     inside: list[Attacker] = []
     connect = "/notifications," + siege.gateway("many")
     while len(inside) < PER_ADDRESS:
-        if len(inside) >= BURST:
-            time.sleep(1.5 / RATE)  # as fast as an address may
+        if len(inside) >= BURST - 5:
+            time.sleep(1.15 / RATE)  # as fast as an address may, and a little less
         inside.append(Attacker(siege.port, next(source), connect))
-    time.sleep(2.0)  # so that it is not the rate
+    time.sleep(12 / RATE)  # so that it is not the rate
     refused = Reply(429, "5", TOO_MANY)
     assert flood(siege.port, source, [knock(WEBSOCKET, UPGRADE)] * 10) == {refused: 10}
     assert watch.counted("refusals_total", reason="address_full") == 10
@@ -58,7 +58,8 @@ def test_a_node_that_others_have_filled(tmp_path: Path) -> None:
     """503 to the rest of the flood; an honest client gets in within seconds, as who only waits gives way."""
     most = 60
     with (
-        RunningNode(tmp_path, f"--max-connections={most}") as node,
+        # A quarter of the time-out is how long who only waits is left in peace.
+        RunningNode(tmp_path, f"--max-connections={most}", "--connect-timeout=12") as node,
         Crowd(node, 10, 2) as crowd,
     ):
         sources = addresses(20)

@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections import Counter
+from contextlib import suppress
 
 from ..protocol.wire import PING, TEXT, UPGRADE, frame
 from .siege import Siege, Watch
@@ -31,6 +32,7 @@ PATIENCE_S = 60.0
 LARGE = 300
 """Messages of 16 kB: more than the queue of a client and the buffers of its connection take."""
 SLOW_S = 10 if LONG else 3
+PONG_EVERY_S = 5.0
 ROUNDS = pick(2, 3)
 
 
@@ -173,8 +175,15 @@ def _sleep_through_a_broadcast(siege: Siege, watch: Watch, name: str) -> None:
     ]
     before = watch.counted("sessions_evicted_total", reason="slow client")
     # First enough for buffers and queues, then what keeps coming.
+    answered_at = time.monotonic()
     for _ in range(LARGE):
         siege.crowd.publish("x" * 16_000)
+        if time.monotonic() - answered_at > PONG_EVERY_S:
+            # It is slow that they are, not dead, however long this takes.
+            answered_at = time.monotonic()
+            for attacker in asleep:
+                with suppress(OSError):
+                    attacker.say("3")
     deadline = time.monotonic() + PATIENCE_S + SLOW_S
     while watch.counted("sessions_evicted_total", reason="slow client") - before < count:
         assert time.monotonic() < deadline

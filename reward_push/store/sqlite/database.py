@@ -127,9 +127,8 @@ class Database:
             by = f"another node (process {holder})" if holder else "another node"
             msg = f"{self.path} is in use by {by}: each node needs a store of its own"
             raise StoreError(msg) from None
-        with contextlib.suppress(
-            OSError
-        ):  # The process number is a courtesy; the disk may be full.
+        # The process number is a courtesy; the disk may be full.
+        with contextlib.suppress(OSError):
             os.ftruncate(lock, 0)
             os.write(lock, b"%d\n" % os.getpid())
 

@@ -347,6 +347,32 @@ def test_what_is_over_gives_way_before_a_client_counts_as_slow() -> None:
     assert not world.gone
 
 
+def test_what_waited_elsewhere_is_sent_as_it_is_by_now_or_waits_on_as_it_is() -> None:
+    """Rendered anew for each client, it would take room for each that has to wait."""
+    world = World("websocket")
+    rendered: list[str] = []
+
+    class Noted(Ageing):
+        def current(self) -> Outgoing | None:
+            rendered.append(str(self.packets[0].data))
+            return super().current()
+
+    world.session.send_on(Noted("a", "a now", Tracker()))
+    world.session.send_on(Noted("b", None, Tracker()))
+    assert rendered == ["a", "b"]
+    world.transport.writable = False
+    waits = Noted("c", "c now", Tracker())
+    world.session.send_on(waits)
+    world.session.send_on(Noted("d", None, Tracker()))
+    assert rendered == ["a", "b"]
+    assert world.session.holds(waits.tracker)
+    assert world.session.waiting_size == 1
+    world.transport.writable = True
+    world.session.transport_drained(world.transport)
+    frames = [frame for payload in world.transport.sent for frame in payload]
+    assert frames[1:] == ["4a now", "4c now"]
+
+
 def test_what_would_still_be_written_stays_as_it_is_when_room_is_made() -> None:
     """It is shared with others: rendered anew for each client, it would take room for each."""
     world = World("websocket", options=EngineOptions(max_queue_bytes=100, slow_timeout_s=0))

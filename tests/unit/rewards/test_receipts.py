@@ -81,8 +81,7 @@ def test_of_one_device_only_the_furthest_step_is_kept_and_never_goes_back(world)
 
 def test_a_broadcast_is_noted_in_one_call(world):
     world.buffer.delivered("a", 2, AT_MS + 1)
-    world.buffer.sent_to_all("a", range(1, 4), AT_MS)
-    world.buffer.sent_to_all("b", (), AT_MS)
+    world.sent("a", *range(1, 4))
     assert len(world.buffer) == 3
     world.flush()
     assert world.levels("a") == {1: Level.SENT, 2: Level.DELIVERED, 3: Level.SENT}
@@ -102,7 +101,6 @@ def test_who_had_a_message_by_what_the_store_does_not_know_yet(world):
 
 
 def test_nothing_at_all_is_no_call_of_the_store(world):
-    world.buffer.sent_to_all("b", (), AT_MS)
     world.clock.advance(COMMIT_AFTER_S)
     assert world.flush() == [None]
     assert world.store.noted == []
@@ -121,7 +119,7 @@ def test_a_full_batch_does_not_wait():
 def test_a_broadcast_larger_than_a_batch_is_cut_and_goes_one_call_after_another():
     world = World(batch=4)
     world.store.holds = True
-    world.buffer.sent_to_all("a", range(1, 11), AT_MS)
+    world.sent("a", *range(1, 11))
     sizes = []
     while world.store.held:
         assert len(world.store.held) == 1
@@ -173,7 +171,7 @@ def test_a_flush_of_nothing_new_waits_for_what_is_under_way(world):
 def test_a_flush_of_more_than_a_batch_fires_after_the_last():
     world = World(batch=4)
     world.store.holds = True
-    world.buffer.sent_to_all("a", range(1, 11), AT_MS)
+    world.sent("a", *range(1, 11))
     done = world.flush()
     assert len(world.store.held) == 3
     world.store.report()

@@ -78,6 +78,26 @@ def test_only_the_latest_keep_their_rendering(clock: Clock) -> None:
     assert rendered == [*range(MOST_RENDERED + 1), 0, 1]
 
 
+def test_who_has_to_wait_shares_what_others_wait_for(clock: Clock) -> None:
+    """However old it is: it is rendered anew before it is written. Where nobody waits, or it is over, as always."""
+    event = LateEvent("/a", "x", left_of(1_000_500), clock, ends_at_ms=1_000_500)
+    first = event.to_wait()
+    assert first is not None
+    assert first is event.unit()
+    clock.now_ms += 100
+    event.release()
+    assert event.to_wait() is first
+    assert event.unit() is not first
+    del first
+    event.release()
+    clock.now_ms += 100
+    again = event.to_wait()
+    assert again is not None
+    assert "300" in str(again.packets[0].data)
+    clock.now_ms += 300
+    assert event.to_wait() is None
+
+
 def test_renderings_are_let_go_now_and_then(clock: Clock) -> None:
     """With their events, if nobody else has them; and at once where an event has ended."""
     world = World()
