@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ..protocol import wire
-from ..protocol.server import Node
+from ..protocol.server import HASTE, Node
 from ..protocol.test_client_quirks import *  # noqa: F403
 from ..protocol.test_heartbeat import *  # noqa: F403
 from ..protocol.test_keys import *  # noqa: F403
@@ -32,10 +32,7 @@ def node(redis: RunningRedis, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture(scope="module")
 def hasty(redis: RunningRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """The same with short timers."""
-    timers = {"ping-interval": 0.3, "ping-timeout": 0.2, "upgrade-timeout": 0.3}
-    timers |= {"connect-timeout": 0.5, "header-timeout": 0.6, "body-timeout": 0.6}
-    options = [f"--{name}={value}" for name, value in timers.items()]
-    with _astray(tmp_path_factory.mktemp("hasty"), redis, *options) as started:
+    with _astray(tmp_path_factory.mktemp("hasty"), redis, *HASTE) as started:
         yield started
 
 

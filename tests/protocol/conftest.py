@@ -10,7 +10,7 @@ import pytest
 from .. import token_maker
 from ..running_node import ONE_ADDRESS
 from . import wire
-from .server import Echo, Honest, Node
+from .server import HASTE, Echo, Honest, Node
 
 MANY = ("--event-rate-per-socket=0", "--max-connections-per-key=0")
 """Off for tests about what one client can do when nothing slows it down."""
@@ -46,10 +46,7 @@ def node(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="session")
 def hasty(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node whose timers end while a test waits."""
-    timers = {"ping-interval": 0.3, "ping-timeout": 0.2, "upgrade-timeout": 0.3}
-    timers |= {"connect-timeout": 0.5, "header-timeout": 0.6, "body-timeout": 0.6}
-    options = [f"--{name}={value}" for name, value in timers.items()]
-    with _running(tmp_path_factory.mktemp("hasty"), *options) as started:
+    with _running(tmp_path_factory.mktemp("hasty"), *HASTE) as started:
         yield started
 
 

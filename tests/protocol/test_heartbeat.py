@@ -1,14 +1,13 @@
-"""Who pings, who answers, and what silence leads to: 300 ms between pings, 200 ms for the answer."""
+"""Who pings, who answers, and what silence leads to, with the times of :data:`.server.HASTE`."""
 
 from time import monotonic
 
 import pytest
 
-from .server import Node
+from .server import JOIN_S, PING_S, PONG_S, Node
 from .test_polling import UNKNOWN
 from .wire import Client, WebSocket, open_websocket
 
-PING_S, PATIENCE_S = 0.3, 0.2
 LATE_S = 0.4
 """Machines are busy at times."""
 
@@ -44,7 +43,7 @@ def test_revision_4_over_a_websocket(hasty: Node) -> None:
     assert websocket.text() == "2"
     watch = Watch()
     assert websocket.close_code() == 1001
-    watch.check(PATIENCE_S)
+    watch.check(PONG_S)
 
 
 def test_revision_4_over_polling(hasty: Node) -> None:
@@ -82,7 +81,7 @@ def test_revision_3_over_a_websocket(hasty: Node) -> None:
         assert websocket.text() == "3"
     watch = Watch()
     assert websocket.close_code() == 1001
-    watch.check(PING_S + PATIENCE_S)
+    watch.check(PING_S + PONG_S)
 
 
 def test_revision_3_over_polling(hasty: Node) -> None:
@@ -101,7 +100,7 @@ def test_revision_3_over_polling(hasty: Node) -> None:
     assert client.poll() == "1:6"
     watch = Watch()
     assert client.get().brief == UNKNOWN
-    watch.check(PATIENCE_S)
+    watch.check(PONG_S)
 
 
 def test_revision_3_takes_any_packet_for_life(hasty: Node) -> None:
@@ -132,7 +131,7 @@ def test_packets_without_a_meaning_are_ignored(node: Node, eio: int, packet: str
     assert websocket.text().startswith("44/x,")
 
 
-# Connect time-out: 500 ms
+# Connect time-out
 
 
 def test_a_client_that_joins_nothing(hasty: Node) -> None:
@@ -141,7 +140,7 @@ def test_a_client_that_joins_nothing(hasty: Node) -> None:
     assert websocket.text() == "2"
     websocket.say("3")
     assert websocket.close_code() == 1000
-    watch.check(0.5)
+    watch.check(JOIN_S)
 
 
 def test_a_polling_client_that_joins_nothing(hasty: Node) -> None:
@@ -162,7 +161,7 @@ def test_a_client_that_is_refused_everywhere(hasty: Node) -> None:
     assert websocket.text() == "2"
     websocket.say("3")
     assert websocket.close_code() == 1000
-    watch.check(0.5)
+    watch.check(JOIN_S)
 
 
 def test_a_client_of_revision_3_without_a_key(hasty: Node) -> None:
@@ -173,7 +172,7 @@ def test_a_client_of_revision_3_without_a_key(hasty: Node) -> None:
     client.say("2")
     assert client.poll() == "1:3"
     assert client.poll() == "1:1"
-    watch.check(0.5)
+    watch.check(JOIN_S)
     assert client.get().brief == UNKNOWN
 
 
