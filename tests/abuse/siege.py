@@ -15,13 +15,12 @@ from ..running_node import RunningNode
 from ..scrape import Scrape, scrape
 from .counted_node import CountedNode
 from .crowd import Crowd
-from .size import pick
 from .sockets import address, addresses, dial, knock, read_reply, reset
 
 PATIENCE_S = 30.0
 WEBSOCKET = "/websockets/?EIO=4&transport=websocket"
 _SAMPLE_S = 0.05
-MOST_MIB = float(pick(192, 256))
+MOST_MIB = 160.0
 """What no attack may bring the node to."""
 KEPT_SHARE = 0.10
 """What an attack may leave behind: a tenth of what there was."""
