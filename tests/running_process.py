@@ -91,14 +91,13 @@ class RunningProcess(ABC):
 
     def pause(self) -> None:
         """Freeze it (SIGSTOP): its connections stay, and nothing is answered from now on."""
-        process = self._there()
-        process.send_signal(signal.SIGSTOP)
-        stat = Path(f"/proc/{process.pid}/stat")
+        self._signal(signal.SIGSTOP)
+        stat = Path(f"/proc/{self.pid}/stat")
         until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
 
     def resume(self) -> None:
         """Let it go on (SIGCONT)."""
-        self._there().send_signal(signal.SIGCONT)
+        self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it as a crash does (SIGKILL), paused or not. Again is no harm."""
@@ -118,7 +117,7 @@ class RunningProcess(ABC):
 
     def terminate(self) -> None:
         """Ask it to stop (SIGTERM), and do not wait for it."""
-        self._there().terminate()
+        self._signal(signal.SIGTERM)
 
     def wait_gone(self) -> int | None:
         """Wait until it has stopped, after :meth:`terminate`; return what :meth:`stop` does. Again is no harm."""
@@ -142,6 +141,9 @@ class RunningProcess(ABC):
     def log(self) -> str:
         """What it has written since its first start."""
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+
+    def _signal(self, number: signal.Signals) -> None:
+        self._there().send_signal(number)
 
     def _there(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, f"{self.title} does not run"
