@@ -25,8 +25,11 @@ from .socketio.socket import Socket
 
 LOOK_S = 1.0
 """A wall clock that was set forward is noticed after this long."""
-PAGE = 100
-"""Messages read from the store at once. The next page is read when these have been taken."""
+FIRST_PAGE, PAGE = 4, 100
+"""Messages read from the store at once: at first, and at most. The next page is read when these have been taken.
+
+Each is twice as long as the one before. So who takes nothing costs little, however much there is for it.
+"""
 
 
 class Replay:
@@ -148,7 +151,7 @@ class Replay:
     ) -> None:
         # The store reads in order: it knows of all receipts until now before it looks for what is missing.
         self._receipts.flush()
-        cursor = None
+        cursor, limit = None, FIRST_PAGE
         left_out: set[str | None] = set()
         while socket.connected:
             page = await self._store.missed(
@@ -157,10 +160,10 @@ class Replay:
                 socket.rooms,
                 self._now_ms(),
                 cursor,
-                PAGE,
+                limit,
                 since_ms,
             )
-            cursor = page.cursor
+            cursor, limit = page.cursor, min(2 * limit, PAGE)
             if socket.connected:
                 # What an earlier page left to its broadcast, and was broadcast since, is older than this page.
                 socket.let_through(lambda unit: self._delivery.id_of(unit.tracker) in left_out)

@@ -15,7 +15,7 @@ from zope.interface.verify import verifyObject
 from reward_push.access.interfaces import StoreUnavailable
 from reward_push.engineio.interfaces import ITracker
 from reward_push.engineio.packet import Packet, PacketType
-from reward_push.replay import Replay
+from reward_push.replay import FIRST_PAGE, PAGE, Replay
 from reward_push.rewards.acknowledgements import RETRY_S, Acknowledgements
 from reward_push.rewards.delivery import Delivery, LiveMessage, Revocation
 from reward_push.rewards.interfaces import (
@@ -638,8 +638,18 @@ def test_what_was_missed_comes_before_anything_newer(node: Node) -> None:
     node.delivery.deliver(message("d"))
     shown = [args[1].get("id") for _, args in events(peer)]
     assert shown == ["old", "a", "b", "c", "volatile", "due after the page was read", "d"]
-    assert [asked[4] for asked in node.store.asked] == [None, 7]
+    assert [asked[4:6] for asked in node.store.asked] == [(None, FIRST_PAGE), (7, 2 * FIRST_PAGE)]
     assert node.store.asked[0][:4] == (1, "/a", (EVERYBODY, streamer_room("s")), NOW_MS)
+
+
+def test_pages_grow_up_to_a_bound(node: Node) -> None:
+    """Each is read when the one before was taken."""
+    node.store.pages = [Missed((message(f"m{page}"),), page) for page in range(1, 8)]
+    node.store.pages.append(Missed((), None))
+    node.plugin(1, replay=True)
+    limits = [asked[5] for asked in node.store.asked]
+    assert limits[:4] == [FIRST_PAGE, 2 * FIRST_PAGE, 4 * FIRST_PAGE, 8 * FIRST_PAGE]
+    assert set(limits[5:]) == {PAGE}
 
 
 def test_what_the_schedule_holds_is_left_to_its_broadcast(node: Node) -> None:
