@@ -28,8 +28,10 @@ LOOK_S = 1.0
 FIRST_PAGE, PAGE = 4, 100
 """Messages read from the store at once: at first, and at most. The next page is read when these have been taken.
 
-Each is twice as long as the one before. So who takes nothing costs little, however much there is for it.
+Each is up to twice as long as the one before. So who takes nothing costs little, however much there is for it.
 """
+PAGE_BYTES = 64 * 1024
+"""About how much a page is to be: large messages come in short ones."""
 
 
 class Replay:
@@ -163,11 +165,13 @@ class Replay:
                 limit,
                 since_ms,
             )
-            cursor, limit = page.cursor, min(2 * limit, PAGE)
+            cursor = page.cursor
             if socket.connected:
                 # What an earlier page left to its broadcast, and was broadcast since, is older than this page.
                 socket.let_through(lambda unit: self._delivery.id_of(unit.tracker) in left_out)
-                self._write(page.messages, socket, replayed, left_out, on_its_way)
+                size = self._write(page.messages, socket, replayed, left_out, on_its_way)
+                fitting = PAGE_BYTES * len(page.messages) // max(1, size)
+                limit = min(2 * limit, PAGE, max(1, fitting))
             # Up to 1.6 MB of messages, which this client alone has: not while it takes its time.
             del page
             if cursor is None or not socket.connected:
@@ -183,8 +187,9 @@ class Replay:
         replayed: set[str],
         left_out: set[str | None],
         on_its_way: set[str | None],
-    ) -> None:
-        """Write those messages of a page that do not come to ``socket`` otherwise, or later."""
+    ) -> int:
+        """Write those messages of a page that do not come to ``socket`` otherwise, or later; return their size."""
+        size = 0
         for message in messages:
             if self._is_held(message.id):
                 left_out.add(message.id)
@@ -193,8 +198,9 @@ class Replay:
             elif message.deliver_at_ms > self._now_ms():
                 self._look_again(socket, message.deliver_at_ms)
             else:
-                self._delivery.resend(message, socket)
+                size += self._delivery.resend(message, socket)
                 replayed.add(message.id)
+        return size
 
     def _go_on(self, socket: Socket) -> None:
         """The client of ``socket`` has taken the last page, or never will."""

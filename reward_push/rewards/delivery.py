@@ -178,13 +178,15 @@ class Delivery:
         live = self._live(message)
         return self._broadcaster.emit_late(self._event(message, live), live.rooms)
 
-    def resend(self, message: Message, socket: Any) -> None:
-        """Write a live message to one socket that has not had it, unless it is on its way to it."""
+    def resend(self, message: Message, socket: Any) -> int:
+        """Write a live message to one socket that has not had it, unless it is on its way to it; return its size."""
         live = self._live(message)
         session = socket.client.session
         unit = None if session.holds(live) else self._event(message, live).to_wait()
-        if unit is not None:
-            session.send_on(unit)
+        if unit is None:
+            return 0
+        session.send_on(unit)
+        return int(unit.size)
 
     def id_of(self, tracker: object) -> str | None:
         """Return the id of the message that ``tracker`` follows, if it follows one."""

@@ -21,7 +21,7 @@ from ..engineio.outgoing import Outgoing
 from .deadline import Clock
 from .linger import linger
 from .reception import INVALID_PAYLOAD, FrameReader, Limits
-from .sockets import descriptor_under, plain_tcp
+from .sockets import descriptor_under, keep_little_unsent, plain_tcp
 from .wire import PING, PONG, close_frame, frame, frames_encoder, send_at_once, write
 
 CLOSE_TIMEOUT_S = 5.0
@@ -73,6 +73,8 @@ class WebSocketTransport(FrameReader):
         if self._watched is None:
             # Not a socket: all we can know of its buffer is when it asks to pause.
             transport.registerProducer(self, True)
+        else:
+            keep_little_unsent(self._watched)
         # The first frame usually is at hand: it goes out in one piece with the answer.
         self._head = head
         self._session.transport_opened(self)

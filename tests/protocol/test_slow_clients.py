@@ -65,6 +65,27 @@ def test_a_client_that_never_reads_is_closed_and_misses_nothing(impatient: Node)
     assert heard == set(range(500))
 
 
+def test_what_a_client_does_not_read_can_still_be_taken_back(node: Node) -> None:
+    """It waits in the node, not in the kernel: it is not written any more once it has ended."""
+    key = node.plugin_key()
+    deaf = open_websocket(node.port, headers=[("Authorization", f"ApiKey {key.key}")])
+    deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    join(deaf, "deaf")
+    for n in range(20):
+        node.publish(key.streamer, [n, "x" * 15_000], ttl_ms=60_000)
+    taken_back = node.publish(key.streamer, ["taken back"], ttl_ms=60_000)["id"]
+    node.publish(key.streamer, ["the last"], ttl_ms=60_000)
+    assert node.backend.call("DELETE", f"/v1/messages/{taken_back}")[0] == 200
+    heard = []
+    while heard[-1:] != ["the last"]:
+        opcode, payload = deaf.frame()
+        if opcode != PING and payload != b"2":
+            event, body = event_of(payload.decode())
+            assert (event, body["id"]) != ("dropcode", taken_back)
+            heard.append(body["data"][0])
+    assert heard == [*range(20), "the last"]
+
+
 def test_a_tls_handshake_that_does_not_begin_is_cut(tmp_path: Path) -> None:
     """Nor one that does not end: the time for a head runs from the first moment."""
     certificate = tmp_path / "both.pem"

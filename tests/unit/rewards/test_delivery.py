@@ -15,7 +15,7 @@ from zope.interface.verify import verifyObject
 from reward_push.access.interfaces import StoreUnavailable
 from reward_push.engineio.interfaces import ITracker
 from reward_push.engineio.packet import Packet, PacketType
-from reward_push.replay import FIRST_PAGE, PAGE, Replay
+from reward_push.replay import FIRST_PAGE, PAGE, PAGE_BYTES, Replay
 from reward_push.rewards.acknowledgements import RETRY_S, Acknowledgements
 from reward_push.rewards.delivery import Delivery, LiveMessage, Revocation
 from reward_push.rewards.interfaces import (
@@ -650,6 +650,14 @@ def test_pages_grow_up_to_a_bound(node: Node) -> None:
     limits = [asked[5] for asked in node.store.asked]
     assert limits[:4] == [FIRST_PAGE, 2 * FIRST_PAGE, 4 * FIRST_PAGE, 8 * FIRST_PAGE]
     assert set(limits[5:]) == {PAGE}
+
+
+def test_pages_of_large_messages_are_short(node: Node) -> None:
+    """By the size of those before."""
+    large = [attrs.evolve(message(f"m{number}"), data="x" * 16_000) for number in range(4)]
+    node.store.pages = [Missed(tuple(large), 7), Missed((), None)]
+    node.plugin(1, replay=True)
+    assert [asked[5] for asked in node.store.asked] == [FIRST_PAGE, PAGE_BYTES // 16_000]
 
 
 def test_what_the_schedule_holds_is_left_to_its_broadcast(node: Node) -> None:
