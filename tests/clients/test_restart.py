@@ -49,7 +49,8 @@ def restarted(
         def come_back(setup: Setup) -> None:
             client, key = running[setup]
             client.wait_connected(2)
-            posted = node.publish(key.streamer, "again")
+            # With an end: it may have to connect once more, as the last node that went took it along.
+            posted = node.publish(key.streamer, "again", ttl_ms=60_000)
             assert client.wait_messages(1)[-1]["id"] == posted["id"]
 
         together.each(connect)

@@ -6,7 +6,6 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
-from reward_push import replay
 from reward_push.access.addresses import Proxies
 from reward_push.access.guard import Guard
 from reward_push.access.interfaces import StoredKey
@@ -33,8 +32,6 @@ from .stepped import FILE, SteppedStore
 NAMESPACE = "/dropcodes"
 START_MS = 1_790_000_000_000
 Watch = dict[str, Callable[..., Callable[[Any], None] | None]]
-
-replay.PAGE = 2  # So that a few messages already make several pages.
 
 
 class Times:

@@ -108,7 +108,8 @@ class Workers:
         found = []
         for pid in map(int, children.split()):
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            found.append((int(words[-2]), pid))
+            if words != [b""]:  # one that has just ended
+                found.append((int(words[-2]), pid))
         return [pid for _, pid in sorted(found)]
 
     def served_by(self) -> str:

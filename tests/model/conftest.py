@@ -1,0 +1,16 @@
+"""What holds for all random histories."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from reward_push import replay
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_pages() -> Iterator[None]:
+    """So that a few messages already make several pages."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replay, "FIRST_PAGE", 2)
+        patch.setattr(replay, "PAGE", 2)
+        yield
