@@ -25,10 +25,11 @@ from .socketio.socket import Socket
 
 LOOK_S = 1.0
 """A wall clock that was set forward is noticed after this long."""
-FIRST_PAGE, PAGE = 4, 100
+FIRST_PAGE, PAGE = 4, 8
 """Messages read from the store at once: at first, and at most. The next page is read when these have been taken.
 
-Each is up to twice as long as the one before. So who takes nothing costs little, however much there is for it.
+Each is up to twice as long as the one before. So who takes nothing costs little, however much there is for it, and
+hundreds who come at once do not hold up the others.
 """
 PAGE_BYTES = 64 * 1024
 """About how much a page is to be: large messages come in short ones."""
@@ -172,7 +173,7 @@ class Replay:
                 size = self._write(page.messages, socket, replayed, left_out, on_its_way)
                 fitting = PAGE_BYTES * len(page.messages) // max(1, size)
                 limit = min(2 * limit, PAGE, max(1, fitting))
-            # Up to 1.6 MB of messages, which this client alone has: not while it takes its time.
+            # Up to 128 KiB of messages, which this client alone has: not while it takes its time.
             del page
             if cursor is None or not socket.connected:
                 return

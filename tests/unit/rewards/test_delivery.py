@@ -648,8 +648,8 @@ def test_pages_grow_up_to_a_bound(node: Node) -> None:
     node.store.pages.append(Missed((), None))
     node.plugin(1, replay=True)
     limits = [asked[5] for asked in node.store.asked]
-    assert limits[:4] == [FIRST_PAGE, 2 * FIRST_PAGE, 4 * FIRST_PAGE, 8 * FIRST_PAGE]
-    assert set(limits[5:]) == {PAGE}
+    assert limits[:2] == [FIRST_PAGE, 2 * FIRST_PAGE]
+    assert set(limits[2:]) == {PAGE}
 
 
 def test_pages_of_large_messages_are_short(node: Node) -> None:
