@@ -8,6 +8,7 @@ import secrets
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -71,7 +72,7 @@ class Backend:
             self._connection.close()
 
 
-class Service:
+class Service(ABC):
     """What a backend and plugins are given: a port of 127.0.0.1 and a key. One node, or several behind a balancer.
 
     Args:
@@ -86,9 +87,9 @@ class Service:
         self.backend = Backend(port, backend_key)
         self._streamers = itertools.count(1)
 
+    @abstractmethod
     def logs(self) -> list[str]:
         """What each of its nodes has logged since its first start."""
-        raise NotImplementedError
 
     def log(self) -> str:
         """All that was logged."""
@@ -105,20 +106,20 @@ class Service:
             marks = [mark for mark in _ERROR_MARKS if mark in log[begin:]]
             assert not marks, f"the log holds {marks}:\n{log[begin:][-20_000:]}"
 
+    @abstractmethod
     def restart_each(self, end: "Callable[[RunningNode], None]") -> None:
         """Let ``end`` end each of its nodes, and start it again before the next one's turn."""
-        raise NotImplementedError
 
-    def __enter__(self) -> Self:
-        raise NotImplementedError
+    @abstractmethod
+    def __enter__(self) -> Self: ...
 
+    @abstractmethod
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:
-        raise NotImplementedError
+    ) -> None: ...
 
     def plugin_key(self, **fields: object) -> PluginKey:
         """Create a plugin key, for a streamer of its own unless ``streamer`` is given."""

@@ -5,6 +5,7 @@ import http.client
 import json
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -30,7 +31,7 @@ _TRY_AGAIN = (502, 503, 504)
 """The node's own, or the balancer's for one that is gone."""
 
 
-class _Workers:
+class _Workers(ABC):
     """Threads over one piece of work; what ends one of them is raised by :meth:`finish`."""
 
     def __init__(self, service: Service, count: int) -> None:
@@ -70,9 +71,9 @@ class _Workers:
         finally:
             backend.close()
 
+    @abstractmethod
     def work(self, backend: Backend) -> None:
         """What each thread does."""
-        raise NotImplementedError
 
 
 class Posters(_Workers):
