@@ -91,8 +91,8 @@ class FrameReader(WebSocketServerProtocol):  # type: ignore[misc]
         self.limits = limits
 
     def message(self, payload: bytes, is_binary: bool) -> None:
-        """A whole message has come."""
-        raise NotImplementedError
+        """A whole message has come: for subclasses, which know what to do with it."""
+        raise NotImplementedError  # Autobahn's class is no ABC, and this one is never made by itself.
 
     def makeConnection(self, transport: Any) -> None:
         """The connection was made long ago, as an HTTP request's."""

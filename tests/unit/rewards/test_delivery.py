@@ -3,6 +3,7 @@
 import gc
 import json
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -416,22 +417,30 @@ def test_what_still_waits_is_the_same_message_though_it_was_forgotten(node: Node
     assert [each for each, _ in events(other)] == [ack]
 
 
-def test_a_replay_to_many_that_take_nothing_takes_its_room_once(node: Node) -> None:
-    """Each has a page of its own in its queue, but of the same texts."""
-    sleepers = [sleeping(node, number) for number in range(30)]
-    page = [attrs.evolve(message(f"{n}", to=TO_ALL), data="x" * 10_000) for n in range(100)]
+def taken_by(work: Callable[[], None]) -> int:
+    """Return how many bytes are held after ``work`` that were not before."""
     gc.collect()
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
+        work()
+        return tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_replay_to_many_that_take_nothing_takes_its_room_once(node: Node) -> None:
+    """Each has a page of its own in its queue, but of the same texts."""
+    sleepers = [sleeping(node, number) for number in range(30)]
+    page = [attrs.evolve(message(f"{n}", to=TO_ALL), data="x" * 10_000) for n in range(100)]
+
+    def replay() -> None:
         for each in page:
             for sleeper in sleepers:
                 node.delivery.resend(each, connected(sleeper))
             node.now_ms += 50
-        taken = tracemalloc.get_traced_memory()[0] - before
-    finally:
-        tracemalloc.stop()
-    assert taken < 100 * 10_000 * 4
+
+    assert taken_by(replay) < 100 * 10_000 * 4
     got = [[envelope["id"] for _, (_, envelope) in wake(each)] for each in sleepers]
     assert got == [[each.id for each in page]] * len(sleepers)
 
@@ -440,18 +449,14 @@ def test_a_replay_one_after_the_other_takes_its_room_once(node: Node) -> None:
     """Also where there is more in it than renderings are kept."""
     sleepers = [sleeping(node, number) for number in range(10)]
     page = [attrs.evolve(message(f"{n}", to=TO_ALL), data="x" * 10_000) for n in range(100)]
-    gc.collect()
-    tracemalloc.start()
-    try:
-        before, _ = tracemalloc.get_traced_memory()
+
+    def replay() -> None:
         for sleeper in sleepers:
             for each in page:
                 node.delivery.resend(each, connected(sleeper))
             node.now_ms += 50
-        taken = tracemalloc.get_traced_memory()[0] - before
-    finally:
-        tracemalloc.stop()
-    assert taken < 100 * 10_000 * 4
+
+    assert taken_by(replay) < 100 * 10_000 * 4
 
 
 def test_an_id_without_an_end_may_be_used_again(node: Node) -> None:
