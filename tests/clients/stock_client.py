@@ -95,13 +95,16 @@ class StockClient:
         auth: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
         listen: Sequence[str] = ("dropcode",),
+        holds_acks: bool = False,
         **extra: object,
     ) -> None:
         """Open a connection and begin a new list of events.
 
-        ``headers_on`` names the transports whose requests carry ``headers``; ``extra`` are options
+        ``headers_on`` names the transports whose requests carry ``headers``; with ``holds_acks``
+        (JavaScript only) nothing is acknowledged before :meth:`acknowledge`; ``extra`` are options
         of the client in its own words.
         """
+        assert self.kind.is_js or not holds_acks, "only a JavaScript client can hold its answers"
         if self.with_cookies and self.kind.is_js and self.kind.eio == 4:
             extra.setdefault("withCredentials", True)
         with self._changed:
@@ -120,9 +123,14 @@ class StockClient:
             auth=auth,
             query=query,
             listen=listen,
+            holdsAcks=holds_acks,
             reconnectionDelay=RECONNECTION_DELAY_MS,
             extra=extra,
         )
+
+    def acknowledge(self) -> None:
+        """Acknowledge what was held back so far."""
+        self._send(do="ack")
 
     def emit(self, event: str, *args: object, namespace: str = "/dropcodes") -> None:
         """Send an event to the server."""

@@ -7,13 +7,16 @@
    present one's.
 
      connect     c, url, namespaces, path, transports, headers, headersOn, auth, query, listen,
-                 extra (more options of the client); opens a connection by the client's own `io()`
+                 holdsAcks, extra (more options of the client); opens a connection by the client's own
+                 `io()`. An event is acknowledged at once, with `holdsAcks` only when told
+     ack         acknowledges what was held
      emit        ns, event, args
      disconnect  ns: leaves the namespace, as a plugin would
      reset       ends the connection; answered by `closed`
 
    Reports: {c, ns, event, args, acked, t}. `transport` comes at each opening of the engine and at
-   its upgrade, `heartbeat` after each ping and pong, whoever began; `acked` tells that the server had asked for an acknowledgement and got it. */
+   its upgrade, `heartbeat` after each ping and pong, whoever began; `acked` tells that the server had asked for an acknowledgement and got
+   it, or gets it when told. */
 
 function makeDriver(io, report, inBrowser) {
   let current = null;
@@ -60,7 +63,7 @@ function makeDriver(io, report, inBrowser) {
     }
   }
 
-  function watchSocket(socket, ns, listen, tell) {
+  function watchSocket(socket, ns, listen, acknowledge, tell) {
     socket.on("connect", () => tell(ns, "connect", []));
     socket.on("disconnect", (reason) => tell(ns, "disconnect", [reason]));
     for (const event of ["connect_error", "error"]) {
@@ -70,7 +73,7 @@ function makeDriver(io, report, inBrowser) {
       socket.on(event, (...args) => {
         const ack = typeof args[args.length - 1] === "function" ? args.pop() : null;
         if (ack) {
-          ack();
+          acknowledge(ack);
         }
         tell(ns, event, args, ack !== null);
       });
@@ -79,7 +82,8 @@ function makeDriver(io, report, inBrowser) {
 
   const commands = {
     connect(command) {
-      const mine = { c: command.c, sockets: {}, manager: null };
+      const mine = { c: command.c, sockets: {}, manager: null, held: [] };
+      const acknowledge = command.holdsAcks ? (ack) => mine.held.push(ack) : (ack) => ack();
       current = mine;
       const tell = reporter(mine);
       const options = {
@@ -102,8 +106,11 @@ function makeDriver(io, report, inBrowser) {
           watchManager(mine.manager, tell);
         }
         mine.sockets[ns] = socket;
-        watchSocket(socket, ns, command.listen, tell);
+        watchSocket(socket, ns, command.listen, acknowledge, tell);
       }
+    },
+    ack() {
+      current.held.splice(0).forEach((ack) => ack());
     },
     emit(command) {
       current.sockets[command.ns].emit(command.event, ...command.args);
