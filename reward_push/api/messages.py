@@ -20,7 +20,7 @@ PUBLISH = Operation(
     "Publish one message",
     {
         201: Said("It is new, and kept.", ref("Message")),
-        200: Said("The same message came before: what has become of it.", ref("Message")),
+        200: Said("The same message came before: the first answer.", ref("Message")),
     },
     (ErrorCode.CONFLICT, ErrorCode.TOO_LATE),
     right=Right.PUBLISH,

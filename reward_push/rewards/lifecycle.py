@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from .message import Message, State
+from .message import Message, MessageRecord, State
 
 
 class Event(StrEnum):
@@ -54,6 +54,22 @@ ENDED = frozenset({State.DONE, State.EXPIRED, State.CANCELLED})
 def after(state: State | None, event: Event) -> State | None:
     """Return the state that ``event`` leads to; without a row in the table, the same."""
     return TRANSITIONS.get((state, event), state)
+
+
+def begin(message: Message, digest: bytes) -> MessageRecord:
+    """Return the record in which a message begins: as of ``created_at_ms``, nothing sent.
+
+    ``scheduled`` when it is due later, else ``live`` when it has an end to come, else ``done``.
+    ``expired`` where its end has come: it should not begin at all.
+    """
+    now_ms = message.created_at_ms
+    if message.deliver_at_ms > now_ms:
+        state = State.SCHEDULED
+    elif message.expires_at_ms is None:
+        state = State.DONE
+    else:
+        state = State.LIVE if message.expires_at_ms > now_ms else State.EXPIRED
+    return MessageRecord(message, digest, state, ended_at_ms=now_ms if state in ENDED else None)
 
 
 def claim_event(message: Message, now_ms: int, missed_before_ms: int) -> Event:

@@ -13,7 +13,7 @@ class Accepted:
 
     record: MessageRecord
     fresh: bool
-    """Whether it is new; else the same came earlier, and ``record`` is what became of it."""
+    """Whether it is new; else the same came earlier, and ``record`` is what was answered then."""
 
 
 Outcome = Accepted | Refused

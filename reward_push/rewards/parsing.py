@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from .digest import digest
 from .errors import ErrorCode, Refused, invalid
 from .instants import instant, to_rfc3339
-from .lifecycle import ENDED
-from .message import TO_ALL, Audience, AudienceKind, Message, MessageRecord, State
+from .lifecycle import begin
+from .message import TO_ALL, Audience, AudienceKind, Message, MessageRecord
 from .structure import (
     Field,
     boolean,
@@ -88,7 +88,6 @@ class MessageParser:
     def parse(self, body: object, now_ms: int) -> MessageRecord:
         """Return the accepted form of ``body``, a JSON value, as of ``now_ms``.
 
-        Its state is ``scheduled`` when it is due later, else ``live`` when it has an end, else ``done``.
         It is ``expired`` when its end has come already: such a message is not accepted, but may be one
         that was accepted earlier (see :func:`too_late`).
 
@@ -113,9 +112,7 @@ class MessageParser:
             replace=fields.get("replace"),
             once=fields.get("once", False),
         )
-        state = life.state(now_ms)
-        ended_at_ms = now_ms if state in ENDED else None
-        return MessageRecord(message, fingerprint, state, ended_at_ms=ended_at_ms)
+        return begin(message, fingerprint)
 
 
 class Lifetime(NamedTuple):
@@ -123,14 +120,6 @@ class Lifetime(NamedTuple):
 
     deliver_at_ms: int
     expires_at_ms: int | None
-
-    def state(self, now_ms: int) -> State:
-        """Return the state in which it begins, as of ``now_ms``."""
-        if self.deliver_at_ms > now_ms:
-            return State.SCHEDULED
-        if self.expires_at_ms is None:
-            return State.DONE
-        return State.LIVE if self.expires_at_ms > now_ms else State.EXPIRED
 
 
 def lifetime(fields: Mapping[str, Any], now_ms: int) -> Lifetime:
@@ -141,12 +130,12 @@ def lifetime(fields: Mapping[str, Any], now_ms: int) -> Lifetime:
     if "deliver_at" in fields and "delay_ms" in fields:
         msg = "deliver_at and delay_ms exclude each other: give one of them"
         raise invalid(msg, "delay_ms")
-    begin = fields.get("deliver_at", now_ms + fields.get("delay_ms", 0))
-    if begin > now_ms + MAX_AHEAD_MS:
+    deliver_at_ms = fields.get("deliver_at", now_ms + fields.get("delay_ms", 0))
+    if deliver_at_ms > now_ms + MAX_AHEAD_MS:
         msg = f"deliver_at must be at most {MAX_AHEAD_MS // DAY_MS} days ahead"
         raise invalid(msg, "deliver_at")
     ttl_ms = fields.get("ttl_ms")
-    return Lifetime(begin, None if ttl_ms is None else begin + ttl_ms)
+    return Lifetime(deliver_at_ms, None if ttl_ms is None else deliver_at_ms + ttl_ms)
 
 
 def too_late(message: Message) -> Refused:

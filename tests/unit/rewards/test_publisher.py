@@ -1,5 +1,6 @@
 """Publishing: kept before delivered, in order, each id once."""
 
+import attrs
 import pytest
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -9,7 +10,7 @@ from reward_push.access.interfaces import StoreUnavailable
 from reward_push.rewards import publisher
 from reward_push.rewards.errors import ErrorCode, Refused
 from reward_push.rewards.interfaces import IDelivery, IMessageStore, Reason
-from reward_push.rewards.message import State
+from reward_push.rewards.message import Receipts, State, record_to_answer
 from reward_push.rewards.news import LocalNews
 from reward_push.rewards.outcome import Accepted
 from reward_push.rewards.publisher import Publisher
@@ -239,12 +240,12 @@ def test_receipts_that_cannot_be_kept_are_logged_and_the_message_stands(bench, l
     assert [(event["id"], event["reason"]) for event in logged] == [("a", "no disk")]
 
 
-def test_what_is_remembered_of_deliveries_is_bounded(bench, monkeypatch):
+def test_what_is_remembered_of_first_answers_is_bounded(bench, monkeypatch):
     monkeypatch.setattr(publisher, "REMEMBERED", 3)
     for number in range(10):
         bench.publish(body(f"m{number}"))
     assert len(bench.store.settled) == 10
-    assert list(bench.publisher._sent) == ["m7", "m8", "m9"]
+    assert list(bench.publisher._first) == ["m7", "m8", "m9"]
     assert not bench.publisher._line
 
 
@@ -281,11 +282,32 @@ def test_a_repeated_delay_gets_the_times_of_the_first(bench):
     assert again.record.message.deliver_at_ms == NOW_MS + 500
 
 
-def test_a_repetition_tells_the_state_of_today(bench):
-    bench.publish(body("a", ttl_ms=100))
+def test_a_repetition_gets_the_first_answer_whatever_became_of_it(bench):
+    """What it is today is another question (``GET``)."""
+    bodies = [
+        body("short", ttl_ms=100),
+        body("later", delay_ms=50, ttl_ms=50),
+        body("old", ttl_ms=100, replace="r"),
+        body("new", ttl_ms=100, replace="r"),
+    ]
+    first = bench.publish(*bodies)
+    states = [State.LIVE, State.SCHEDULED, State.CANCELLED, State.LIVE]
+    assert [each.record.state for each in first] == states
+    bench.store.expire(NOW_MS + 100, 10)
+    again = bench.publish(*bodies)
+    assert [record_to_answer(each.record) for each in again] == [
+        record_to_answer(each.record) for each in first
+    ]
+    assert not any(each.fresh for each in again)
+
+
+def test_a_first_answer_that_is_not_remembered_is_told_as_it_began(bench, monkeypatch):
+    """By a node that has started since, or is another one."""
+    [first] = bench.publish(body("a", ttl_ms=100))
+    bench.publisher._first.clear()
     bench.store.expire(NOW_MS + 100, 10)
     [again] = bench.publish(body("a", ttl_ms=100))
-    assert (again.fresh, again.record.state) == (False, State.EXPIRED)
+    assert again.record == attrs.evolve(first.record, receipts=Receipts())
 
 
 def test_what_is_new_and_over_is_too_late_and_leaves_the_store_as_it_is(bench):
