@@ -171,7 +171,9 @@ class Histories(RuleBasedStateMachine):
         def answered(outcomes: list[Any]) -> None:
             for body, outcome in zip(bodies, outcomes, strict=True):
                 if isinstance(outcome, Accepted):
-                    self.book.fates[body["id"]].state = outcome.record.state
+                    fate = self.book.fates[body["id"]]
+                    # A repetition is told the first answer, which may be long outdated.
+                    fate.state = fate.state or outcome.record.state
                 elif outcome.code is not ErrorCode.TOO_LATE:
                     self.book.fail(f"{body} was refused: {outcome}")
 
