@@ -4,8 +4,9 @@ At most one GET and one POST of a session may be under way. The transport lives 
 session polls; between two GETs it is simply not writable.
 
 The next GET proves that the answer to the one before has arrived, unless it is the same GET again:
-browsers, HTTP libraries and balancers repeat one whose connection broke before its answer came. Stock
-clients mark each GET with a ``t`` of its own, so a repeated one is known by it. Then an answer is lost.
+browsers, HTTP libraries and balancers repeat one whose connection broke before its answer came. Most stock
+clients mark each GET with a ``t`` of its own, so a repeated one is known by it. Then an answer is lost. To others ``t`` is
+nothing but a cache buster: the .NET client's are seconds.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from .interfaces import IUpload
 from .refusals import refuse
 from .request import EdgeRequest
 
+SECONDS_DIGITS = 10
+"""Digits of the time in seconds, until the year 2286; in milliseconds it has more."""
+
 
 @implementer(ITransport)
 class PollingTransport:
@@ -36,6 +40,7 @@ class PollingTransport:
         "_answered",
         "_held",
         "_incoming",
+        "_is_marking",
         "_jsonp",
         "_max_packet_bytes",
         "_session",
@@ -54,6 +59,8 @@ class PollingTransport:
         self._held: EdgeRequest | None = None
         self._answered: bytes | None = None
         """The mark of the last GET that was answered, if it had one."""
+        self._is_marking: bool | None = None
+        """Whether each GET has a mark of its own; not known before the first after the handshake."""
         self._incoming: IncomingPost | SlowPost | None = None
 
     @property
@@ -73,7 +80,7 @@ class PollingTransport:
         """
         if self._held is not None:
             return self._break(request, 400, CloseReason.TRANSPORT_ERROR)
-        if self._answered is not None and _mark_of(request) == self._answered:
+        if self._is_repeated(_mark_of(request)):
             self._session.transport_lost(self)
             return refuse(request, Refusal.SESSION_UNKNOWN)
         self._held = request
@@ -186,6 +193,14 @@ class PollingTransport:
             request.write(refuse(request, Refusal.SESSION_UNKNOWN))
             request.finish()
 
+    def _is_repeated(self, mark: bytes | None) -> bool:
+        """Whether a GET with this mark is the one that was answered last."""
+        if self._is_marking is None:
+            # The handshake repeated would be another handshake.
+            self._is_marking = mark is not None and mark != self._answered and not _is_seconds(mark)
+            return False
+        return self._is_marking and mark == self._answered
+
     def _overlap(self) -> None:
         """There are two POSTs at once: the first one loses its connection, both their session."""
         incoming, self._incoming = self._incoming, None
@@ -276,6 +291,11 @@ def _mark_of(request: EdgeRequest) -> bytes | None:
     """Return what a stock client tells its GETs apart by."""
     marks: list[bytes] | None = request.args.get(b"t")
     return marks[-1] if marks else None
+
+
+def _is_seconds(mark: bytes) -> bool:
+    """Whether ``mark`` is the time in whole seconds, as of the .NET client: two GETs may well share it."""
+    return mark.isdigit() and len(mark) <= SECONDS_DIGITS
 
 
 def is_larger(data: str | bytes, limit: int) -> bool:

@@ -5,7 +5,7 @@ from urllib.parse import quote
 import pytest
 
 from .server import Node
-from .wire import Client, WebSocket, event_of, open_websocket
+from .wire import Client, WebSocket, event_of, open_websocket, request
 
 OCTETS = [("Content-Type", "application/octet-stream")]
 
@@ -145,3 +145,21 @@ def test_the_upgrade_of_the_javascript_2_client(node: Node) -> None:
     websocket.say("5", "2")
     assert websocket.text() == "3"
     gets_its_code(node, websocket, key.streamer)
+
+
+@pytest.mark.parametrize(
+    "marks", [("1764000000", "1764000001"), ("same", "same")], ids=["net", "same"]
+)
+def test_marks_that_do_not_tell_polls_apart(node: Node, marks: tuple[str, str]) -> None:
+    """To the .NET client ``t`` is the time in seconds, to others something that never changes."""
+    opening, mark = marks
+    key = node.plugin_key()
+    client = Client(node.port, 4, f"&apiKey={key.key}&t={opening}")
+    client.say("40/dropcodes,")
+    for number in range(5):
+        posted = node.publish(key.streamer, number, ttl_ms=60_000)["id"]
+        while True:
+            answer = request(node.port, "GET", f"{client.target()}&t={mark}")
+            assert answer.status == 200
+            if posted in answer.body.decode():
+                break

@@ -15,7 +15,7 @@ class Device:
         self.key = key
         self._node = node
         self._eio = eio
-        self._marks = map(str, count())
+        self._marks = (f"m{number}" for number in count())
         self.client = self.connect()
 
     def connect(self) -> Client:
