@@ -13,16 +13,14 @@ from .errors import StartError
 from .first_keys import FirstKeys
 from .mover import Guest
 from .presence import LonePresence
+from .rewards.instants import to_rfc3339
 from .rewards.interfaces import INews
 from .rewards.news import LocalNews
 from .rewards.presence import IPresence
 from .settings.model import Settings
-from .standing import IStanding, Parts
+from .standing import IStanding, Parts, maintenance_s
 from .store.errors import StoreError
 from .store.sqlite.store import SQLiteStore, open_store
-
-MAINTENANCE_S = 10.0
-"""How often the store is pruned, and probed while it is away."""
 
 
 @implementer(IStanding)
@@ -56,6 +54,7 @@ class Alone:
         self.troubles: list[Callable[[], str | None]] = [self.store.healthy]
         self._maintenance = LoopingCall(self.store.maintain)
         self._maintenance.clock = reactor
+        self._maintenance_s = maintenance_s(settings.store.retention_s)
         self._health: Callable[[], Mapping[str, Any]]
 
     def news(self, local: LocalNews) -> INews:
@@ -83,9 +82,19 @@ class Alone:
         """See :class:`.standing.IStanding`."""
         return ()
 
-    def nodes(self) -> Sequence[Mapping[str, Any]]:
+    def nodes(self) -> "Deferred[Sequence[Mapping[str, Any]]]":
         """See :class:`.standing.IStanding`: this one is the only one."""
-        return [self._health()]
+        said = self._health()
+        return succeed(
+            [
+                {
+                    **said,
+                    "since": to_rfc3339(self.now_ms() - round(said["uptime_s"] * 1000)),
+                    "draining": said["status"] == "draining",
+                    "heard_ago_s": 0.0,
+                }
+            ]
+        )
 
     def listen(self) -> None:
         """See :class:`.standing.IStanding`."""
@@ -96,11 +105,14 @@ class Alone:
             self.store.start()
         except StoreError as error:
             raise StartError(f"store: {error}") from error
-        self._maintenance.start(MAINTENANCE_S)
+        self._maintenance.start(self._maintenance_s)
 
     def ready(self) -> "Deferred[None]":
         """See :class:`.standing.IStanding`."""
         return succeed(None)
+
+    def draining(self) -> None:
+        """See :class:`.standing.IStanding`."""
 
     def leave(self) -> "Deferred[None]":
         """See :class:`.standing.IStanding`."""

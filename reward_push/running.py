@@ -87,6 +87,7 @@ class Node(MultiService):
         if self._patience.active():
             self._patience.cancel()
         self._registry.draining = True
+        self._standing.draining()
         kept = self._upkeep.stop()  # Begins while it is known which keys are in use.
         if self._standing.drain_s:
             await self._mover.move(self._standing.drain_s)

@@ -45,6 +45,11 @@ class Parts:
     site_options: SiteOptions
 
 
+def maintenance_s(retention_s: float) -> float:
+    """How often a store is pruned, and probed while it is away: nothing stays for much longer than ``retention_s``."""
+    return max(0.1, min(10.0, retention_s / 10)) if retention_s else 10.0
+
+
 class IStanding(Interface):
     """Made first; given the node's :class:`Parts` by :meth:`join`; started first and stopped last."""
 
@@ -74,7 +79,7 @@ class IStanding(Interface):
     def guests() -> Iterable[Guest]:
         """List the clients that are connected through this node to sessions on others."""
 
-    def nodes() -> Sequence[Mapping[str, Any]]:
+    def nodes() -> "Deferred[Sequence[Mapping[str, Any]]]":
         """List the nodes alive, as ``GET /v1/nodes`` shows them."""
 
     foreign = Attribute("An ``IForeignSessions``; ``None``: there are no other nodes.")
@@ -87,6 +92,9 @@ class IStanding(Interface):
 
     def ready() -> "Deferred[None]":
         """Fire, once, when the store has been reached for the first time and :attr:`now_ms` is right."""
+
+    def draining() -> None:
+        """Clients are moved away from now on."""
 
     def leave() -> "Deferred[None]":
         """Serve other nodes no more: this node's clients are gone."""

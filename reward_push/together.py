@@ -47,12 +47,10 @@ from .rewards.news import LocalNews
 from .rewards.presence import IPresence
 from .settings.errors import SettingsError
 from .settings.model import ClusterSettings, Settings
-from .standing import IStanding, Parts
+from .standing import IStanding, Parts, maintenance_s
 from .store.redis.store import RedisStore
 from .transports.resource import EngineResource
 
-MAINTENANCE_S = 10.0
-"""How often the store forgets what is over."""
 ACCEPT_WITHIN_MS = 1_900
 """What Redis does not accept in this time it does not accept at all: a little less than anybody waits."""
 RELAY_MARGIN_S = 10.0
@@ -108,6 +106,7 @@ class Together:
         self._channels = Channels(cluster.redis_prefix)
         self._maintenance = LoopingCall(self.store.maintain)
         self._maintenance.clock = reactor
+        self._maintenance_s = maintenance_s(cluster.retention_s)
         self._looking = LoopingCall(self._look)
         self._looking.clock = reactor
         self._ready: Deferred[None] = Deferred()
@@ -206,7 +205,7 @@ class Together:
         """See :class:`.standing.IStanding`: polls end by themselves, WebSockets do not."""
         return self._relay.upgrades()
 
-    def nodes(self) -> Sequence[Mapping[str, Any]]:
+    def nodes(self) -> "Deferred[Sequence[Mapping[str, Any]]]":
         """See :class:`.standing.IStanding`."""
         return self._directory.nodes()
 
@@ -235,7 +234,7 @@ class Together:
         self._link.start()
         self._clock.start()
         self._backplane.start()
-        self._maintenance.start(MAINTENANCE_S)
+        self._maintenance.start(self._maintenance_s)
         self._looking.start(LOOK_EVERY_S, now=False)
         Deferred.fromCoroutine(self._enter()).addErrback(
             lambda failure: self._log.failure("this node did not enter the directory", failure)
@@ -254,6 +253,10 @@ class Together:
             await self._directory.start()
         finally:
             self._ready.callback(None)
+
+    def draining(self) -> None:
+        """See :class:`.standing.IStanding`: the others hear of it at once."""
+        self._directory.hurry()
 
     def leave(self) -> "Deferred[None]":
         """See :class:`.standing.IStanding`."""

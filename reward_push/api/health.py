@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.web.server import Request
 
 from ..access.interfaces import Right
@@ -45,7 +46,7 @@ LIST_NODES = Operation(
     tag="health",
 )
 
-Nodes = Callable[[], Sequence[Mapping[str, Any]]]
+Nodes = Callable[[], Deferred[Sequence[Mapping[str, Any]]]]
 """Lists the nodes alive, their load and age, as JSON objects."""
 
 
@@ -65,6 +66,6 @@ def list_nodes(callers: Callers, nodes: Nodes) -> Handler:
     async def handler(request: Request) -> Answer:
         await authorize(request, callers, Right.READ)
         read_query(request, {})
-        return json_answer(200, {"items": list(nodes()), "next_cursor": None})
+        return json_answer(200, {"items": list(await nodes()), "next_cursor": None})
 
     return handler

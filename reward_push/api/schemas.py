@@ -52,7 +52,8 @@ def schemas(namespaces: Collection[str]) -> dict[str, Schema]:
         "Keys": page_of(_key(last_used_at=or_null(ref("Time")))),
         "Streamer": _STREAMER,
         "Closed": shape({"closed": count("Connections that were closed.")}),
-        "Nodes": page_of(ref("Health")),
+        "Node": _NODE,
+        "Nodes": page_of(ref("Node")),
         "Health": _HEALTH,
     }
 
@@ -262,14 +263,23 @@ _STREAMER: Schema = shape(
     optional=("silent_nodes",),
 )
 
-_HEALTH: Schema = shape(
+_HEALTH_FIELDS: dict[str, Schema] = {
+    "status": {"type": "string", "enum": list(STATUS_WORDS)},
+    "node": {"type": "string"},
+    "reasons": array({"type": "string"}, description="Why it is degraded."),
+    "version": {"type": "string"},
+    "uptime_s": {"type": "number"},
+    "connections": count("Clients connected."),
+}
+
+_HEALTH: Schema = shape(_HEALTH_FIELDS, optional=("reasons", "version", "uptime_s", "connections"))
+
+_NODE: Schema = shape(
     {
-        "status": {"type": "string", "enum": list(STATUS_WORDS)},
-        "node": {"type": "string"},
-        "reasons": array({"type": "string"}, description="Why it is degraded."),
-        "version": {"type": "string"},
-        "uptime_s": {"type": "number"},
-        "connections": count("Clients connected."),
+        **_HEALTH_FIELDS,
+        "since": ref("Time"),
+        "draining": {"type": "boolean", "description": "It moves its clients away."},
+        "heard_ago_s": {"type": "number", "description": "Seconds since its last sign of life."},
     },
-    optional=("reasons", "version", "uptime_s", "connections"),
+    optional=("reasons",),
 )

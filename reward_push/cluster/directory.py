@@ -4,7 +4,7 @@ A record is written every two seconds and expires after six. Who is alive is jud
 Redis is away the last copy stays valid, as nodes reach each other without it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -26,9 +26,9 @@ from .secret import SharedSecret
 ASK_SPACING_S = 0.1
 """How long after one question to Redis the next one may follow, however many requests want to know."""
 ASK_TIMEOUT_S = 1.0
-"""How long a request waits to hear whose session it is for."""
+"""How long a request waits to hear whose session it is for, or which nodes there are."""
 MAX_ASKING = 1_000
-"""How many requests wait for that at once; those beyond are for a node that is not known."""
+"""How many requests wait for that at once; those beyond are told what is known."""
 MAX_MEMBERS = 1_000
 
 
@@ -77,7 +77,7 @@ class Directory:
         return first
 
     def hurry(self) -> None:
-        """Redis is there, or there again: beat at once, not with the next beat. Nothing before the start."""
+        """Beat at once: Redis is there again, or the others should know something. Nothing before the start."""
         if self._loop.running:
             self._beat()
 
@@ -123,22 +123,22 @@ class Directory:
         not asked more often, however many want to know: those that come together are one question.
         """
         found = self.find(node_id)
-        known = found is not None and not anew
-        if known or self._leaving or len(self._asking) >= MAX_ASKING:
+        if found is not None and not anew:
             return succeed(found)
-        answered: Deferred[None] = Deferred()
-        self._asking.append(answered)
-        self._ask_soon()
-        return answered.addTimeout(ASK_TIMEOUT_S, self._clock).addCallbacks(
-            lambda _: self.find(node_id), _gave_up
-        )
+        return self._read_anew().addCallback(lambda _: self.find(node_id))
 
     def others(self) -> list[str]:
         """Name the other nodes that are alive, as far as is known here."""
         return self._roster.names()
 
-    def nodes(self) -> list[dict[str, Any]]:
-        """Return what ``GET /v1/nodes`` shows: this node and all others alive, by name."""
+    def nodes(self) -> "Deferred[Sequence[Mapping[str, Any]]]":
+        """Return what ``GET /v1/nodes`` shows: this node and all others alive, by name.
+
+        Redis is asked first, so that who has just come or gone is seen; without it, as far as is known here.
+        """
+        return self._read_anew().addCallback(lambda _: self._rows())
+
+    def _rows(self) -> list[dict[str, Any]]:
         me = attrs.evolve(self._me, **attrs.asdict(self._load()))
         rows = [(me, 0.0), *self._roster.heard(self._clock.seconds())]
         now_ms = self._now_ms()
@@ -202,6 +202,15 @@ class Directory:
             )
 
     # Questions in between
+
+    def _read_anew(self) -> "Deferred[None]":
+        """Fire once Redis has been asked for all records again, or does not answer in time."""
+        if not self._loop.running or len(self._asking) >= MAX_ASKING:
+            return succeed(None)
+        answered: Deferred[None] = Deferred()
+        self._asking.append(answered)
+        self._ask_soon()
+        return answered.addTimeout(ASK_TIMEOUT_S, self._clock).addErrback(_gave_up)
 
     def _ask_soon(self) -> None:
         if self._next_ask is None:

@@ -19,7 +19,7 @@ from .parsing import MessageParser, too_late
 from .structure import shown
 
 REMEMBERED = 16_384
-"""First answers that are remembered where the message does not tell them (:class:`_First`)."""
+"""Messages whose first count of sockets is remembered, for who posts them again."""
 
 
 class Schedule(Protocol):
@@ -30,13 +30,6 @@ class Schedule(Protocol):
 
     def note_end(self, expires_at_ms: int) -> None:
         """A message with an end became live."""
-
-
-class _First(NamedTuple):
-    """What the first answer said of a message beyond how it began."""
-
-    state: State
-    sent: int
 
 
 class _Known(NamedTuple):
@@ -88,7 +81,7 @@ class Publisher:
         self._parser = MessageParser(namespaces)
         self._flush = flush or (lambda: None)
         self._line: deque[_Turn] = deque()
-        self._first: OrderedDict[str, _First] = OrderedDict()
+        self._sent: OrderedDict[str, int] = OrderedDict()
         self.outcomes: Counter[str] = Counter()
         """Messages posted since the start: the word of their outcome (:func:`.outcome.word_of`),
         ``unavailable`` where the store was."""
@@ -204,12 +197,7 @@ class Publisher:
             return self._repeated(posted, stored)
         # What a later one of the same call has superseded is not shown any more.
         ended = ends.get(posted.message.id)
-        answered = self._begin(posted) if ended is None else ended
-        if answered is not posted:
-            self._first[posted.message.id] = _First(answered.state, answered.receipts.sent)
-            if len(self._first) > REMEMBERED:
-                self._first.popitem(last=False)
-        return Accepted(answered, fresh=True)
+        return Accepted(self._begin(posted) if ended is None else ended, fresh=True)
 
     def _repeated(self, posted: MessageRecord, stored: MessageRecord) -> Outcome:
         if stored.digest != posted.digest:
@@ -218,9 +206,8 @@ class Publisher:
                 f"there is another message with the id {shown(posted.message.id)}",
                 "id",
             )
-        began = begin(stored.message, stored.digest)
-        first = self._first.get(stored.message.id, _First(began.state, 0))
-        return Accepted(attrs.evolve(_with_sent(began, first.sent), state=first.state), fresh=False)
+        first = begin(stored.message, stored.digest)
+        return Accepted(_with_sent(first, self._sent.get(stored.message.id, 0)), fresh=False)
 
     def _begin(self, record: MessageRecord) -> MessageRecord:
         """Start the life of a new message and return its record with what is known of its receipts."""
@@ -237,6 +224,9 @@ class Publisher:
             return record
         if not sent:
             return record
+        self._sent[message.id] = sent
+        if len(self._sent) > REMEMBERED:
+            self._sent.popitem(last=False)
         if message.expires_at_ms is None:
             settled = maybeDeferred(self._store.settle, message.id, sent)
             settled.addErrback(self._not_settled, message.id)

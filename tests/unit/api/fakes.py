@@ -34,6 +34,14 @@ from .described import Described
 NOW_MS = 1_795_550_400_250
 NOW = "2026-11-24T20:00:00.250Z"
 
+NODE = {
+    "version": "1.2.3",
+    "connections": 3,
+    "since": "2026-11-24T20:00:00.250Z",
+    "draining": False,
+    "heard_ago_s": 0.0,
+}
+"""What is told of a node in a list, beyond its health."""
 NAMESPACES = ("/", "/dropcodes", "/donations")
 
 KEYS = {
@@ -174,7 +182,7 @@ class Api:
             store=self.store,
             flush=self._flush,
             presence=self.presence,
-            nodes=lambda: [self.health.healthcheck().body],
+            nodes=lambda: succeed([self.health.healthcheck().body | NODE]),
             keys=self.keys,
             health=self.health,
             namespaces=NAMESPACES,

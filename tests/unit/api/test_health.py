@@ -2,6 +2,8 @@
 
 import pytest
 
+from .fakes import NODE
+
 
 def test_healthcheck_needs_no_key_and_no_particular_host(api):
     api.health.started()
@@ -41,7 +43,7 @@ def test_the_only_node(api):
     got = api.call("GET", "/v1/nodes", key="reader")
     assert got.status == 200
     assert got.json == {
-        "items": [{"status": "ok", "node": "aB3x_9", "uptime_s": 0.0}],
+        "items": [{"status": "ok", "node": "aB3x_9", "uptime_s": 0.0, **NODE}],
         "next_cursor": None,
     }
     assert api.call("GET", "/v1/nodes", key="publisher").status == 403

@@ -1,7 +1,7 @@
 """Who is alive, as one node sees it: by the others' beats, on its own clock, while Redis answers."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -108,8 +108,12 @@ def crash(node: Directory) -> None:
     node._loop.stop()
 
 
-def names(node: Directory) -> list[str]:
-    return [each["node"] for each in node.nodes()]
+def rows(nodes: Nodes, node: Directory) -> Sequence[Mapping[str, Any]]:
+    """What the API shows, as soon as it is known."""
+    shown: list[Sequence[Mapping[str, Any]]] = []
+    node.nodes().addCallback(shown.append)
+    nodes.clock.advance(ASK_SPACING_S)
+    return shown[0]
 
 
 @pytest.fixture
@@ -140,8 +144,10 @@ def test_what_the_api_shows(nodes: Nodes) -> None:
     nodes.started("b")
     nodes.load = Load(6, "draining")
     nodes.pass_time(2 * BEAT_S + 1)
-    common = {"version": "0.1", "since": "1970-01-01T00:15:00.000Z", "uptime_s": 105.0}
-    assert a.nodes() == [
+    rows(nodes, a)
+    nodes.pass_time(0.5)
+    common = {"version": "0.1", "since": "1970-01-01T00:15:00.000Z", "uptime_s": 105.7}
+    assert rows(nodes, a) == [
         {
             "node": name,
             "status": "draining",
@@ -150,8 +156,31 @@ def test_what_the_api_shows(nodes: Nodes) -> None:
             **common,
             "heard_ago_s": pytest.approx(ago_s),
         }
-        for name, ago_s in (("a", 0.0), ("b", 1.0))
+        for name, ago_s in (("a", 0.0), ("b", 0.6))
     ]
+
+
+def test_what_the_api_shows_is_asked_for(nodes: Nodes) -> None:
+    """Who has come, who moves its clients away, and who has gone since the last beat."""
+    a = nodes.started("a")
+    b = nodes.started("b")
+    assert [each["node"] for each in rows(nodes, a)] == ["a", "b"]
+    nodes.load = Load(6, "draining")
+    b.hurry()
+    assert [each["draining"] for each in rows(nodes, a)] == [True, True]
+    b.leave()
+    assert [each["node"] for each in rows(nodes, a)] == ["a"]
+    assert nodes.clock.seconds() < 1000 + BEAT_S
+
+
+def test_without_redis_the_api_shows_what_is_known(nodes: Nodes) -> None:
+    a = nodes.started("a")
+    nodes.started("b")
+    nodes.pass_time(BEAT_S)
+    nodes.redis.away = True
+    assert [each["node"] for each in rows(nodes, a)] == ["a", "b"]
+    a.leave()
+    assert [each["node"] for each in rows(nodes, a)] == ["a", "b"]
 
 
 def test_a_node_that_stops_beating_is_gone(nodes: Nodes) -> None:
@@ -171,7 +200,7 @@ def test_a_node_that_leaves_is_gone_with_the_next_beat(nodes: Nodes) -> None:
     nodes.pass_time(BEAT_S)
     assert b.leave().called
     nodes.pass_time(BEAT_S)
-    assert names(a) == ["a"]
+    assert a.others() == []
     nodes.pass_time(2 * EXPIRY_S)
     assert nodes.gone == [("a", "b")]
     assert list(nodes.redis.alive()) == ["a"]
@@ -180,7 +209,7 @@ def test_a_node_that_leaves_is_gone_with_the_next_beat(nodes: Nodes) -> None:
 def test_a_node_that_has_left_is_not_met(nodes: Nodes) -> None:
     b = nodes.started("b")
     b.leave()
-    assert names(nodes.started("a")) == ["a"]
+    assert nodes.started("a").others() == []
     assert nodes.gone == []
 
 
@@ -257,11 +286,11 @@ def test_a_start_without_redis(nodes: Nodes) -> None:
     nodes.started("b")
     nodes.redis.away = True
     a = nodes.started("a")
-    assert names(a) == ["a"]
+    assert a.others() == []
     assert a.trouble() == "other nodes do not know this one yet"
     nodes.redis.away = False
     nodes.pass_time(BEAT_S)
-    assert names(a) == ["a", "b"]
+    assert a.others() == ["b"]
     assert a.trouble() is None
 
 
@@ -295,7 +324,7 @@ def test_nonsense_in_redis_is_passed_over(nodes: Nodes, logged_failures: list[st
     nodes.redis.records["c"] = ("nonsense", 1e9)
     nodes.redis.records["d"] = (json.dumps({"node_id": "d"}), 1e9)
     nodes.pass_time(BEAT_S)
-    assert names(a) == names(b) == ["a", "b"]
+    assert (a.others(), b.others()) == (["b"], ["a"])
     assert logged_failures == []
 
 
@@ -306,7 +335,7 @@ def test_an_answer_that_is_none_ends_nothing(nodes: Nodes, logged_failures: list
     nodes.redis._beat = broken  # type: ignore[method-assign]
     nodes.started("b")
     nodes.pass_time(BEAT_S)
-    assert names(a) == ["a", "b"]
+    assert a.others() == ["b"]
     assert len(logged_failures) == 1
 
 
@@ -422,7 +451,7 @@ def test_redis_is_back(nodes: Nodes) -> None:
     a.start()
     nodes.redis.away = False
     a.hurry()
-    assert names(a) == ["a", "b"]
+    assert a.others() == ["b"]
     a.leave()
     asked = nodes.redis.asked
     a.hurry()
