@@ -35,7 +35,7 @@ Connect a client (npm install socket.io-client):
 
 Then post a code to it:
 
-  curl {base}/v1/messages -H "Authorization: ApiKey {backend}" \\
+  curl {api}/v1/messages -H "Authorization: ApiKey {backend}" \\
     -d '{{"namespace":"{namespace}","event":"dropcode","to":{{"streamer":"demo"}},"data":{{"code":"K7Q-PLX"}}}}'
 
 """
@@ -66,6 +66,7 @@ class FirstKeys:
             backend=self.backend,
             plugin=self.plugin,
             base=base_url(settings.listen[0]),
+            api=base_url((settings.internal_listen or settings.listen)[0]),
             path=settings.path,
             namespace=next((name for name in settings.namespaces if name != "/"), "/"),
         )

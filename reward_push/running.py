@@ -5,6 +5,7 @@ from typing import Any
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
 
 from .engineio.registry import Registry
 from .mover import Mover
@@ -27,6 +28,8 @@ class Node(MultiService):
     Stopped: no longer ready, no handshakes, clients moved away, schedule, ports, receipts, what it stands
     on, wheel.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -60,6 +63,9 @@ class Node(MultiService):
 
     def startService(self) -> None:
         """Stand, without which nothing works, and be ready."""
+        self._log.info(
+            "reward-push {version}: this is node {node}", **self._health.healthcheck().body
+        )
         self._standing.start()
         super().startService()
         self._upkeep.start()

@@ -93,7 +93,8 @@ def makeService(options: Options) -> IService:
         raise SystemExit(str(error)) from None
     _show_start_errors_as_one_line()
     if settings.log_format is LogFormat.JSON:
-        return log_in_json(service, options.parent or {}, reactor.callFromThread)
+        node_id = settings.node_id if settings.workers == 1 else None
+        return log_in_json(service, options.parent or {}, reactor.callFromThread, node_id)
     return service
 
 

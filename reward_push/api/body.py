@@ -6,7 +6,7 @@ from typing import Any
 from twisted.web.server import Request
 
 from ..rewards.errors import ErrorCode, Refused, invalid
-from ..rewards.structure import kind_of, shown
+from ..rewards.structure import kind_of, shown, structure
 from ..strict_json import JSONError, loads
 
 _MAX_REASON_CHARS = 200
@@ -26,9 +26,8 @@ shorter, or has fewer, is parsed in a few milliseconds."""
 
 def read_body(request: Request) -> bytes:
     """Return the body, which is not empty. Raises :class:`..rewards.errors.Refused`."""
-    _check_encoding(request)
-    content: bytes = b"" if request.content is None else request.content.read()
-    if not content or content.isspace():
+    content = _content(request)
+    if not content:
         msg = "the body is empty; a JSON object is expected"
         raise invalid(msg)
     return content
@@ -39,11 +38,14 @@ def read_object(request: Request) -> dict[str, Any]:
 
     The content type is not looked at but for its charset: ``curl -d`` names a form's.
     """
-    content = read_body(request)
-    if not values_at_most(content, MAX_VALUES):
-        msg = "the body has too many values"
-        raise Refused(ErrorCode.TOO_LARGE, msg)
-    return parse_object(content)
+    return _small_object(read_body(request))
+
+
+def read_no_fields(request: Request) -> None:
+    """See that a call that takes no body gets none, or an empty object. Raises :class:`..rewards.errors.Refused`."""
+    content = _content(request)
+    if content:
+        structure(_small_object(content), {})
 
 
 def parse_object(content: bytes) -> dict[str, Any]:
@@ -70,6 +72,20 @@ def not_json(reason: str) -> Refused:
     # The parser may quote what it found: keep that short, and fit to be sent.
     short = reason[:_MAX_REASON_CHARS].encode("utf-8", "backslashreplace").decode()
     return invalid(f"the body is not valid JSON: {short}")
+
+
+def _content(request: Request) -> bytes:
+    """Return the body; nothing for white space."""
+    _check_encoding(request)
+    content: bytes = b"" if request.content is None else request.content.read()
+    return b"" if content.isspace() else content
+
+
+def _small_object(content: bytes) -> dict[str, Any]:
+    if not values_at_most(content, MAX_VALUES):
+        msg = "the body has too many values"
+        raise Refused(ErrorCode.TOO_LARGE, msg)
+    return parse_object(content)
 
 
 def _check_encoding(request: Request) -> None:

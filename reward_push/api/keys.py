@@ -13,7 +13,7 @@ from ..rewards.instants import instant, to_rfc3339
 from ..rewards.structure import Field, identifier, many, one_of, shown, structure, text
 from .answers import Answer, json_answer
 from .auth import Callers, Keys, authorize
-from .body import read_object
+from .body import read_no_fields, read_object
 from .limits import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME_CHARS
 from .operation import PAGE_PARAMETERS, Operation, Said, ref
 from .pages import read_page
@@ -131,6 +131,7 @@ class KeyList:
         """Revoke a key: 200 with what it was, once; 404 when there is no such key, or no longer."""
         revoker = await authorize(request, self._callers, Right.ADMIN)
         read_query(request, {})
+        read_no_fields(request)
         if not KEY_ID.fullmatch(key_id):
             raise _no_key()
         if revoker.namespaces is not None:

@@ -10,7 +10,7 @@ from ..rewards.publisher import Publisher
 from .answers import Answer, json_answer
 from .auth import Callers, authorize
 from .batch import Batches, status_of
-from .body import read_object
+from .body import read_no_fields, read_object
 from .operation import Operation, Said, ref
 from .query import read_query
 from .slices import CallSoon
@@ -80,5 +80,6 @@ class Messages:
         """Cancel a message: 200 with it, also when it was cancelled before."""
         key = await authorize(request, self._callers, Right.PUBLISH)
         read_query(request, {})
+        read_no_fields(request)
         record = await self._publisher.cancel(message_id, key.namespaces)
         return json_answer(200, record_to_answer(record))

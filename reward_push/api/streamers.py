@@ -11,6 +11,7 @@ from ..rewards.presence import IPresence, PresentSocket
 from ..rewards.structure import identifier
 from .answers import Answer, json_answer
 from .auth import Callers, authorize
+from .body import read_no_fields
 from .operation import Operation, Said, ref
 from .query import read_query
 
@@ -56,6 +57,7 @@ class Streamers:
         """Close a streamer's connections; the answer counts them."""
         key = await authorize(request, self._callers, Right.ADMIN)
         read_query(request, {})
+        read_no_fields(request)
         closed = await self._presence.disconnect(identifier(streamer, "streamer"), key.namespaces)
         return json_answer(200, {"closed": closed})
 

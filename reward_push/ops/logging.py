@@ -1,7 +1,7 @@
 """The log as JSON: one object a line.
 
 Its fields: ``time`` (RFC 3339, UTC, milliseconds), ``level``, ``namespace`` (the logger's), ``message``,
-``failure`` (a traceback) where there is one, and ``worker`` (its number) where there are several.
+``failure`` (a traceback) where there is one, ``node`` (its id), and ``worker`` (its number) where there are several.
 
 What cannot be JSON: what is written before the settings are known (usage errors, on standard error), and
 the traceback that twistd itself prints when the reactor crashes.
@@ -28,10 +28,12 @@ _DAEMON_LOG = "twistd.log"
 """Where twistd logs to when it is a daemon and nobody said otherwise."""
 
 
-def log_in_json(service: IService, twistd: Mapping[str, Any], call_soon: CallSoon) -> IService:
+def log_in_json(
+    service: IService, twistd: Mapping[str, Any], call_soon: CallSoon, node_id: str | None
+) -> IService:
     """Return ``service`` so wrapped that twistd's whole log, its first line included, is JSON.
 
-    ``twistd`` are the options of twistd itself: where the log goes stays its decision. With
+    ``node_id``: the node's, where this process is one. ``twistd`` are the options of twistd itself: where the log goes stays its decision. With
     ``--syslog`` or ``--logger`` nothing is changed.
     """
     if twistd.get("syslog") or twistd.get("logger"):
@@ -39,27 +41,28 @@ def log_in_json(service: IService, twistd: Mapping[str, Any], call_soon: CallSoo
     path = twistd.get("logfile") or ("-" if twistd.get("nodaemon") else _DAEMON_LOG)
     # Not ``sys.stdout``: twistd is about to lead that into the log.
     file = _rotated(path, call_soon) if path != "-" else sys.__stdout__
-    return service if file is None else _Logged(service, JsonLog(file))
+    return service if file is None else _Logged(service, JsonLog(file, node_id))
 
 
 @implementer(ILogObserver)
 class JsonLog:
     """Writes each event to ``file``. Whatever an event holds and the file does: never raises."""
 
-    def __init__(self, file: TextIO | LogFile) -> None:
+    def __init__(self, file: TextIO | LogFile, node_id: str | None) -> None:
         self._file = file
+        self._node_id = node_id
 
     def __call__(self, event: LogEvent) -> None:
         """Write ``event``."""
         # An observer that fails is reported to all observers: there is no place left to tell it.
         with suppress(Exception):
-            line = json_line(event)
+            line = json_line(event, self._node_id)
             if line:
                 self._file.write(line)
                 self._file.flush()
 
 
-def json_line(event: LogEvent) -> str:
+def json_line(event: LogEvent, node_id: str | None) -> str:
     """Return ``event`` as one line of JSON in ASCII; nothing for an event that says nothing."""
     if "record" in event:
         # A worker's line, which is as it should be, but for whose it is.
@@ -70,6 +73,8 @@ def json_line(event: LogEvent) -> str:
         "namespace": str(event.get("log_namespace", "")),
         "message": formatEvent(event),
     }
+    if node_id is not None:
+        record["node"] = node_id
     if "log_failure" in event:
         record["failure"] = _traceback(event["log_failure"])
     elif not record["message"]:

@@ -26,7 +26,8 @@ def main() -> None:
         task = read_task(TASK)
     except EOFError:
         return
-    globalLogBeginner.beginLoggingTo([JsonLog(os.fdopen(LOG, "w", encoding="utf-8"))])
+    log = JsonLog(os.fdopen(LOG, "w", encoding="utf-8"), task.settings.node_id)
+    globalLogBeginner.beginLoggingTo([log])
     try:
         _serve(task)
     except StartError as error:

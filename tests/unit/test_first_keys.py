@@ -77,6 +77,18 @@ def test_of_several_nodes_the_first_shows_its_keys(terminal: Path) -> None:
     assert f"rpk_{plugin}_" in shown
 
 
+def test_the_calls_that_are_shown_go_where_they_are_answered(terminal: Path) -> None:
+    """A client to the port for clients, a backend to that for backends."""
+    ports = {
+        "listen": "tcp:4001:interface=127.0.0.1",
+        "internal_listen": "tcp:4002:interface=127.0.0.1",
+    }
+    offered(SharedKeys(), **ports)
+    shown = terminal.read_text()
+    assert 'io("http://127.0.0.1:4001/' in shown
+    assert "curl http://127.0.0.1:4002/v1/messages" in shown
+
+
 def test_where_there_is_a_key_none_is_shown(terminal: Path) -> None:
     assert len(offered(SharedKeys(has_one=True))) == 2
     assert terminal.read_text() == ""

@@ -132,3 +132,20 @@ def test_the_most_values_that_can_be_meant(api):
     got = post(api, json.dumps(body, indent=4).encode())
     assert got.status == 201
     assert got.json["data"] == data
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("DELETE", "/v1/messages/a"),
+        ("POST", "/v1/streamers/s/disconnect"),
+        ("DELETE", "/v1/keys/aaaaaaaaaaaa"),
+    ],
+)
+def test_calls_that_take_no_body(api, method, path):
+    """What would be ignored is refused; nothing, and nothing in an object, is fine."""
+    plain = api.call(method, path)
+    assert api.call(method, path, body=b"{}").status == plain.status
+    got = api.call(method, path, body=b'{"why": "x"}')
+    assert (got.status, got.json["error"]["field"]) == (400, "why")
+    assert api.call(method, path, body=b"why=x").status == 400

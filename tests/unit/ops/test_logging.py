@@ -41,7 +41,7 @@ def file() -> Written:
 
 @pytest.fixture
 def logger(file: Written) -> Logger:
-    observer = JsonLog(file)
+    observer = JsonLog(file, None)
     assert verifyObject(ILogObserver, observer)
     return Logger("reward_push.test", observer=LogPublisher(observer))
 
@@ -66,10 +66,16 @@ def test_literal_line() -> None:
         "log_format": "{x} away",
         "x": "store",
     }
-    assert json_line(event) == (
+    assert json_line(event, None) == (
         '{"time": "2026-11-24T20:00:00.062Z", "level": "error", "namespace": "a.b",'
         ' "message": "store away"}\n'
     )
+
+
+def test_whose_line_it_is(file: Written) -> None:
+    JsonLog(file, "aB3x_9")({"log_format": "hello"})
+    [record] = file.records()
+    assert (record["message"], record["node"]) == ("hello", "aB3x_9")
 
 
 def test_a_failure_comes_with_its_traceback(file: Written, logger: Logger) -> None:
@@ -83,7 +89,7 @@ def test_a_failure_comes_with_its_traceback(file: Written, logger: Logger) -> No
 
 
 def test_events_of_the_older_log(file: Written) -> None:
-    publisher = legacy.LogPublisher(publishPublisher=LogPublisher(JsonLog(file)))
+    publisher = legacy.LogPublisher(publishPublisher=LogPublisher(JsonLog(file, None)))
     publisher.msg("hello", "there")
     [record] = file.records()
     assert record["message"] == "hello there"
@@ -91,7 +97,7 @@ def test_events_of_the_older_log(file: Written) -> None:
 
 
 def test_an_event_that_says_nothing_is_left_out() -> None:
-    assert json_line({"log_time": TIME, "log_level": LogLevel.info, "log_format": ""}) == ""
+    assert json_line({"log_time": TIME, "log_level": LogLevel.info, "log_format": ""}, None) == ""
 
 
 class Awkward:
@@ -120,7 +126,7 @@ class BrokenFailure(Failure):
     ],
 )
 def test_awkward_events_are_still_lines(file: Written, event: dict[str, Any]) -> None:
-    JsonLog(file)(event)
+    JsonLog(file, None)(event)
     [record] = file.records()
     assert record["message"]
 
@@ -136,7 +142,7 @@ def test_awkward_events_are_still_lines(file: Written, event: dict[str, Any]) ->
     ],
 )
 def test_hopeless_events_are_dropped_silently(file: Written, event: dict[str, Any]) -> None:
-    JsonLog(file)(event)
+    JsonLog(file, None)(event)
     assert file.getvalue() == ""
 
 
@@ -154,7 +160,7 @@ def installed(
     """The service that is to log in JSON, the application it is in, and the application's observer."""
     service = Service()
     application = Application("reward-push")
-    log_in_json(service, twistd, call_soon).setServiceParent(application)
+    log_in_json(service, twistd, call_soon, "n").setServiceParent(application)
     return service, application, application.getComponent(ILogObserver)
 
 

@@ -32,13 +32,13 @@ def test_a_line_keeps_what_it_was() -> None:
 
 
 def test_as_json_it_is_the_same_line_with_a_number() -> None:
-    assert json.loads(json_line(event_of(2, line()))) == {**RECORD, "worker": 2}
+    assert json.loads(json_line(event_of(2, line()), None)) == {**RECORD, "worker": 2}
 
 
 def test_a_failure_comes_along() -> None:
     event = event_of(1, line(failure="Traceback\n  x\n", level="critical"))
     assert eventAsText(event).endswith("worker 1: said {with} braces\nTraceback\n  x\n")
-    assert json.loads(json_line(event))["failure"] == "Traceback\n  x\n"
+    assert json.loads(json_line(event, None))["failure"] == "Traceback\n  x\n"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_other_lines_are_text(raw: bytes) -> None:
     text = raw.decode("utf-8", "replace").rstrip()
     assert event["log_level"] is LogLevel.warn
     assert formatEvent(event) == f"worker 3: {text}"
-    assert json.loads(json_line(event)) == {"message": text, "worker": 3}
+    assert json.loads(json_line(event, None)) == {"message": text, "worker": 3}
 
 
 @pytest.mark.parametrize(
