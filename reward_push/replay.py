@@ -102,6 +102,9 @@ class Replay:
 
         Fires when that is done, or the socket is gone; fails with ``StoreUnavailable``.
         """
+        if socket.user is None:
+            # It sits in "/" without a key: nothing is for it.
+            return succeed(None)
         again = self._under_way.get(socket)
         if again is not None:
             done: Deferred[None] = Deferred()

@@ -856,6 +856,16 @@ def test_a_connected_socket_gets_what_it_was_not_written_on_this_connection(node
     assert node.store.asked[0][6] == NOW_MS
 
 
+def test_nothing_is_missed_by_who_has_shown_no_key(node: Node) -> None:
+    """A client of revision 4 in "/": to heal it along with all others is no failure."""
+    peer = node.plugin(1)
+    connected(peer).user = None
+    healed: list[Any] = []
+    node.replay.heal(connected(peer)).addBoth(healed.append)
+    assert healed == [None]
+    assert node.store.asked == []
+
+
 def test_what_waits_for_a_client_that_takes_nothing_is_not_written_twice(node: Node) -> None:
     peer = node.plugin(1)
     peer.transport.writable = False
