@@ -15,6 +15,10 @@ REFRESH = "refresh"
 ASK_AHEAD_MS = 60_000
 """How long before a token's end its client is asked for a fresh one; at half of its time if that is later."""
 
+LOOK_S = 60.0
+"""A wall clock that was set forward is noticed after this long. And so the ends of many keys, each at a moment of its own
+and some of them far away, take no more places in the wheel than there are ticks in that time."""
+
 
 @implementer(ITimed)
 class KeyEnd:
@@ -63,4 +67,5 @@ class KeyEnd:
         self._wait(self._wheel.now())
 
     def _wait(self, now: float) -> None:
-        self.due = now + (self.left_ms - (self._ask_at_left_ms or 0)) / 1000
+        left_s = (self.left_ms - (self._ask_at_left_ms or 0)) / 1000
+        self.due = now + min(left_s, LOOK_S)

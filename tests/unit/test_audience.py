@@ -18,6 +18,7 @@ from reward_push.audience import Audience
 from reward_push.engineio.errors import CloseReason
 from reward_push.engineio.opening import Opening
 from reward_push.engineio.revision import V3, V4, Revision
+from reward_push.key_end import LOOK_S
 from reward_push.rate import Rate
 from reward_push.rewards.interfaces import Device
 from reward_push.rewards.member import Member
@@ -426,6 +427,21 @@ def test_a_socket_ends_with_its_key(node: Node) -> None:
     node.world.wheel.advance(1)
     assert stays.transport.ended == ["fail"]
     assert (leaves.gone, free.gone) == (False, False)
+
+
+def test_a_clock_that_is_set_forward_beyond_the_end_of_a_key_is_noticed(node: Node) -> None:
+    """And one that is set back afterwards closes nobody."""
+    key = node.keys.make(expires_at_ms=NOW_MS + 86_400_000)
+    peer = node.peer(V4, f"ApiKey {key}")
+    peer.say("0/a,")
+    node.now_ms += 86_400_000
+    node.world.wheel.advance(LOOK_S)
+    assert peer.transport.ended == ["fail"]
+    node.now_ms -= 86_400_000
+    later = node.peer(V4, f"ApiKey {key}")
+    later.say("0/a,")
+    node.world.wheel.advance(10 * LOOK_S)
+    assert not later.gone
 
 
 # Revocation.
