@@ -97,6 +97,7 @@ def test_what_python_servers_say_to_each_other_is_passed_over() -> None:
         (JS_CHANNEL, js(["code"], {"rooms": ["r"] * (MAX_ROOMS + 1)})),
         (JS_CHANNEL, js(["code"], namespace=None)),
         (JS_CHANNEL, js(["code", msgpack.ExtType(9, b"x")])),
+        (JS_CHANNEL, js(["code", msgpack.Timestamp(1 << 62)])),
         (JS_CHANNEL, js(["code", "x" * MAX_BYTES])),
         (JS_CHANNEL, msgpack.packb(["emitter", 1, 2, 3])),
         (JS_CHANNEL, b"\x91" * 5000),
