@@ -39,6 +39,7 @@ class Socket:
     __slots__ = (
         "_acks",
         "_held",
+        "_held_size",
         "client",
         "id",
         "joined_at",
@@ -69,6 +70,7 @@ class Socket:
         self.joined_at = namespace.server.wheel.now()
         self._acks: Acks | None = None
         self._held: list[Outgoing] | None = None
+        self._held_size = 0
 
     def __repr__(self) -> str:
         return f"<Socket {self.id} {self.namespace.name}>"
@@ -115,13 +117,13 @@ class Socket:
         """
         held: list[Outgoing] = []
         self._held = held
-        room = self.client.session.options.max_queue_bytes or float("inf")
+        self._held_size = 0
+        most = self.client.session.options.max_queue_bytes or float("inf")
 
         def wait(unit: Outgoing) -> None:
-            nonlocal room
-            room -= unit.size
             held.append(unit)
-            if room < 0:
+            self._held_size += unit.size
+            if self._held_size > most:
                 self.client.evict(CloseReason.SLOW_CLIENT)
 
         self.send = wait
@@ -135,6 +137,7 @@ class Socket:
         held.clear()
         for unit in waiting:
             if pick(unit):
+                self._held_size -= unit.size
                 self.client.session.send_on(unit)
             else:
                 held.append(unit)

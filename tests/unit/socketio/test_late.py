@@ -234,6 +234,19 @@ def test_a_held_socket_for_which_too_much_waits_is_sent_away() -> None:
         socket.release()
 
 
+def test_what_was_let_through_does_not_wait_any_more() -> None:
+    """However much comes in all while a socket is held, only what still waits counts."""
+    world = World()
+    world.registry.options = EngineOptions(max_queue_bytes=1000)
+    peer, socket, _ = joined(world)
+    socket.hold()
+    for _ in range(12):
+        socket.emit("x" * 100)
+        socket.let_through(lambda _: True)
+    assert peer.transport.ended == []
+    assert len(peer.heard()) == 12
+
+
 # Acks.
 
 
