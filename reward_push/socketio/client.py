@@ -127,6 +127,8 @@ class Client:
         for each in list(self.sockets.values()) if close else [socket]:
             if each.connected:
                 self._send(Packet(PacketType.DISCONNECT, each.namespace.name))
+            # The packet may have been one too many for a client that reads nothing: then all sockets have left.
+            if each.connected:
                 self._remove(each, "server namespace disconnect")
         if close:
             self.session.close(CloseReason.FORCED_CLOSE)

@@ -7,6 +7,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
+from reward_push.engineio.backlog import HARD_FACTOR
 from reward_push.engineio.errors import CloseReason
 from reward_push.engineio.interfaces import ISessionHandler, ITimed
 from reward_push.engineio.options import EngineOptions
@@ -535,6 +536,26 @@ def test_kick_and_close_says_so_to_every_namespace_first() -> None:
     peer.client.sockets["/a"].disconnect(close=True)
     assert peer.heard() == ["1/a,", "1/b,"]
     assert peer.transport.ended == ["close"]
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_a_kick_may_be_the_packet_that_is_too_much(close: bool) -> None:
+    """For a client that reads nothing: the whole connection ends, and each socket leaves once."""
+    world = World()
+    world.registry.options = EngineOptions(max_queue_bytes=10)
+    left: list[tuple[str, str]] = []
+    for name in ("/a", "/b"):
+        namespace = world.server.namespace(name)
+        namespace.disconnected = lambda socket, reason: left.append((socket.namespace.name, reason))
+    peer = world.peer()
+    peer.say("0/a,", "0/b,")
+    peer.transport.writable = False
+    socket = peer.client.sockets["/a"]
+    socket.emit("x" * (10 * HARD_FACTOR - len('2/a,[""]')))
+    assert left == []
+    socket.disconnect(close=close)
+    assert left == [("/a", "slow client"), ("/b", "slow client")]
+    assert peer.transport.ended == ["fail"]
 
 
 def test_eviction_sends_nothing() -> None:
