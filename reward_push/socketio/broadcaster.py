@@ -1,8 +1,10 @@
 """Fan-out: one packet, encoded once, to many sockets, without stopping the node."""
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
+
+from twisted.logger import Logger
 
 from ..engineio.outgoing import Outgoing
 from .socket import Socket
@@ -15,8 +17,11 @@ class Broadcaster:
     """Writes units to sockets in the order in which it was asked to.
 
     A large broadcast is cut in slices. While one is under way, whatever comes after it queues
-    behind, so that no socket sees two messages in the wrong order.
+    behind, so that no socket sees two messages in the wrong order. One that cannot be written to keeps
+    nothing from the others.
     """
+
+    _log = Logger()
 
     def __init__(self, call_soon: Callable[[Callable[[], Any]], Any]) -> None:
         """``call_soon`` runs a callable on a later turn of the event loop."""
@@ -29,8 +34,7 @@ class Broadcaster:
         A unit that is rendered late is rendered anew for each slice.
         """
         if not self._waiting and len(sockets) <= SLICE:
-            for socket in sockets:
-                socket.send(unit)
+            self._write(unit, sockets)
         elif sockets:
             if not self._waiting:
                 self._call_soon(self._work)
@@ -47,9 +51,15 @@ class Broadcaster:
                 continue
             batch = [sockets.popleft() for _ in range(min(budget, len(sockets)))]
             budget -= len(batch)
-            for socket in batch:
-                socket.send(current)
+            self._write(current, batch)
             if not sockets:
                 self._waiting.popleft()
         if self._waiting:
             self._call_soon(self._work)
+
+    def _write(self, unit: Outgoing, sockets: Iterable[Socket]) -> None:
+        for socket in sockets:
+            try:
+                socket.send(unit)
+            except Exception:
+                self._log.failure("a client could not be written to")

@@ -6,6 +6,7 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 
 from reward_push.engineio.opening import Opening
+from reward_push.engineio.outgoing import Outgoing
 from reward_push.socketio.acks import AckTimeout, Disconnected
 from reward_push.socketio.broadcaster import SLICE
 from reward_push.socketio.namespace import Namespace
@@ -244,3 +245,25 @@ def test_a_large_broadcast_is_sliced_and_keeps_its_order() -> None:
     assert not world.later
     namespace.emit("third", rooms=["one"])
     assert members[-1][0].heard() == ['2/a,["third"]']
+
+
+@pytest.mark.parametrize("others", [2, SLICE])
+def test_one_that_cannot_be_written_to_keeps_nothing_from_the_others(
+    others: int, logged_failures: list[str]
+) -> None:
+    """Nor from those whose turn comes later, nor what is sent later."""
+    world = World()
+    _, faulty, namespace = joined(world)
+    members = [joined(world)[0] for _ in range(others)]
+
+    def fault(unit: Outgoing) -> None:
+        raise RuntimeError("a fault of ours")
+
+    faulty.send = fault
+    namespace.emit("first")
+    namespace.emit("second")
+    while world.later:
+        world.turn()
+    assert logged_failures == ["a fault of ours"] * 2
+    for peer in members:
+        assert peer.heard() == ['2/a,["first"]', '2/a,["second"]']
