@@ -62,7 +62,14 @@ def read(channel: str, payload: bytes) -> Emitted | None:
         emitted = _from_python(payload) if channel == PYTHON_CHANNEL else _from_js(payload)
     except NotEmitted:
         raise
-    except (LookupError, ArithmeticError, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        LookupError,
+        ArithmeticError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise NotEmitted(f"it is not as emitters write it ({type(error).__name__})") from None
     if emitted is not None:
         _check(emitted)
