@@ -285,27 +285,28 @@ class Delivery:
         )
 
     def _tell(self, taken_back: TakenBack, devices: Iterable[int]) -> None:
-        unit: Any = None
-        for number in devices:
-            if number == taken_back.but:
-                continue
-            for socket in self._sockets.get(number, ()):
-                if socket.namespace.name == taken_back.namespace:
-                    if unit is None:
-                        unit = self._revocation(
-                            taken_back.message_id, taken_back.namespace, taken_back.reason
-                        )
-                    socket.send(unit)
-                    self.counts.revoked[taken_back.reason] += 1
+        sockets = [
+            socket
+            for number in devices
+            if number != taken_back.but
+            for socket in self._sockets.get(number, ())
+            if socket.namespace.name == taken_back.namespace
+        ]
+        if sockets:
+            event = self._revocation(taken_back.message_id, taken_back.namespace, taken_back.reason)
+            # As many as a broadcast has reached: the event loop has to breathe in between here, too.
+            told = self._broadcaster.emit_late_to(event, sockets)
+            self.counts.revoked[taken_back.reason] += told
 
     def retell(self, message_id: str, reason: Reason, socket: Any) -> None:
         """Write a revoke that one socket's device has missed."""
-        socket.client.session.send(self._revocation(message_id, socket.namespace.name, reason))
+        event = self._revocation(message_id, socket.namespace.name, reason)
+        socket.client.session.send(event.unit())
         self.counts.revoked[reason] += 1
 
     def _revocation(self, message_id: str, namespace: str, reason: Reason) -> Any:
         body = {"id": message_id, "reason": str(reason)}
-        event = self._broadcaster.late(
+        return self._broadcaster.late(
             namespace,
             "revoke",
             lambda _: body,
@@ -314,4 +315,3 @@ class Delivery:
             ack_id=None,
             tracker=Revocation(message_id, namespace, self._store),
         )
-        return event.unit()

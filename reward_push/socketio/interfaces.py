@@ -35,3 +35,6 @@ class IBroadcaster(Interface):
 
         Returns how many sockets it was written or queued to.
         """
+
+    def emit_late_to(event: Any, sockets: Collection[Any]) -> int:
+        """Write what :meth:`late` made to each of ``sockets``, a snapshot; return how many there are."""

@@ -90,7 +90,10 @@ class Server:
 
     def emit_late(self, event: LateEvent, rooms: Iterable[str]) -> int:
         """See :class:`.interfaces.IBroadcaster`."""
-        sockets = self.members(event.namespace, rooms)
+        return self.emit_late_to(event, self.members(event.namespace, rooms))
+
+    def emit_late_to(self, event: LateEvent, sockets: Collection[Socket]) -> int:
+        """See :class:`.interfaces.IBroadcaster`."""
         unit = event.unit() if sockets else None
         return 0 if unit is None else self.broadcaster.send(unit, sockets)
 

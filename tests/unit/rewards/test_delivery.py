@@ -44,6 +44,7 @@ from reward_push.rewards.news import LocalNews
 from reward_push.rewards.receipts import ReceiptBuffer
 from reward_push.rewards.rooms import EVERYBODY, streamer_room
 from reward_push.rewards.waiting import Waiting
+from reward_push.socketio.broadcaster import SLICE
 
 from ..socketio.world import Peer, World
 
@@ -929,6 +930,23 @@ def test_of_many_the_store_is_asked_who_of_those_here_had_the_message(node: Node
     node.store.taken = fail(StoreUnavailable("away"))
     node.delivery.revoke(of)
     assert events(had) == []
+
+
+def test_a_large_broadcast_is_taken_back_in_slices(node: Node) -> None:
+    """Everything else goes on in between; what is sent later comes later."""
+    peers = [node.plugin(number) for number in range(SLICE + 10)]
+    node.delivery.revoke(taken_back(message(), Reason.EXPIRED, *range(SLICE + 10)))
+    node.delivery.deliver(message("next"))
+    heard: list[list[str]] = [[] for _ in peers]
+    written = []
+    while node.world.later:
+        node.world.turn()
+        for peer, names in zip(peers, heard, strict=True):
+            names += [args[0] for _, args in events(peer)]
+        written.append(sum(map(len, heard)))
+    assert written == [SLICE, 2 * SLICE, 2 * (SLICE + 10)]
+    assert heard == [["revoke", "code"]] * (SLICE + 10)
+    assert node.delivery.counts.revoked[Reason.EXPIRED] == SLICE + 10
 
 
 @implementer(ITracker)
