@@ -70,13 +70,16 @@ class Recovery:
             self._meeting -= 1
 
     async def look(self) -> None:
-        """Look whether Redis still has what it knew: it may be emptied while the connection stands."""
+        """Look whether Redis still has what it knew: it may be emptied while the connection stands. Never fails."""
         if not self.has_met or self._meeting:
             return
         try:
             epoch = await self._store.epoch()
         except StoreUnavailable:
             return  # The next connection tells.
+        except Exception:  # Else nobody would look any more.
+            self._log.failure("it could not be seen whether Redis still has its data")
+            return
         if epoch != self._epoch and not self._meeting:
             self._meet_anew("it was emptied")
 

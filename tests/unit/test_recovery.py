@@ -189,6 +189,14 @@ def test_a_redis_that_has_all_is_let_be(world: World) -> None:
     assert world.look(StoreUnavailable("away")) == []
 
 
+def test_it_is_looked_again_after_whatever_failure(
+    world: World, logged_failures: list[str]
+) -> None:
+    """Who called this every other second would stop for good."""
+    assert world.met("e").look(RuntimeError("refused")) == []
+    assert logged_failures == ["refused"]
+
+
 def test_whoever_is_just_met_is_not_looked_at(world: World) -> None:
     """What it lost is being made up for: that must not begin again and again."""
     world.met("e")
