@@ -50,9 +50,13 @@ class Worker:
         # It has its settings from its task.
         env = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
         descriptors = {TASK: "w", STDOUT: STDOUT, STDERR: "r", READY: "r", LOG: "r"}
-        process = self._reactor.spawnProcess(
-            watched, sys.executable, command, env, childFDs=descriptors
-        )
+        try:
+            process = self._reactor.spawnProcess(
+                watched, sys.executable, command, env, childFDs=descriptors
+            )
+        except OSError as error:  # No memory, no file descriptor, too many processes: for now.
+            self._start_anew(f"cannot be started ({error.strerror})")
+            return
         self._process = process
         process.writeToChild(TASK, self.task.to_bytes())
 
@@ -79,7 +83,6 @@ class Worker:
 
     def _ended(self, how: str, refused: str | None) -> None:
         self._process = None
-        number = self.task.number
         if self._stopped is not None:
             self._stopped.callback(None)
             return
@@ -89,10 +92,13 @@ class Worker:
         served_s = self._served_s
         if served_s is not None and self._reactor.seconds() - served_s >= LASTED_S:
             self._delay_s = FIRST_DELAY_S
+        self._start_anew(f"has ended ({how})")
+
+    def _start_anew(self, why: str) -> None:
         self._log.error(
-            "worker {number} has ended ({how}): it is started anew in {delay:g} s",
-            number=number,
-            how=how,
+            "worker {number} {why}: it is started anew in {delay:g} s",
+            number=self.task.number,
+            why=why,
             delay=self._delay_s,
         )
         self._again = self._reactor.callLater(self._delay_s, self.start)

@@ -1,5 +1,6 @@
 """Workers' lives: started, started anew, stopped."""
 
+import errno
 import io
 import sys
 from typing import Any
@@ -54,6 +55,8 @@ class FakeReactor(Clock):
         super().__init__()
         self.processes: list[FakeProcess] = []
         self.stopped = 0
+        self.trouble: OSError | None = None
+        """Why no process can be started now."""
 
     def spawnProcess(
         self,
@@ -63,6 +66,8 @@ class FakeReactor(Clock):
         env: Any,
         childFDs: Any,  # noqa: N803
     ) -> FakeProcess:
+        if self.trouble is not None:
+            raise self.trouble
         self.processes.append(FakeProcess(watched, args, env, childFDs))
         return self.processes[-1]
 
@@ -145,6 +150,18 @@ def test_one_that_never_served_has_not_lasted(supervised: Supervised) -> None:
     assert supervised.alive() == 1
     supervised.reactor.advance(FIRST_DELAY_S)
     assert supervised.alive() == 2
+
+
+def test_one_that_cannot_be_started_is_tried_again(supervised: Supervised) -> None:
+    """The machine has no memory, or no process, left for it at the moment."""
+    supervised.processes[0].end(by=9)
+    supervised.reactor.trouble = OSError(errno.EAGAIN, "Resource temporarily unavailable")
+    supervised.reactor.advance(FIRST_DELAY_S)
+    supervised.reactor.trouble = None
+    assert supervised.alive() == 1
+    supervised.reactor.advance(2 * FIRST_DELAY_S)
+    assert supervised.alive() == 2
+    assert supervised.processes[-1].command[-1] == "1"
 
 
 def test_a_stop_is_passed_on_and_waited_for(supervised: Supervised) -> None:
