@@ -18,9 +18,6 @@ class Tally:
     def __len__(self) -> int:
         return len(self._counts)
 
-    def __getitem__(self, name: str) -> int:
-        return self._counts.get(name, 0)
-
     def add(self, name: str) -> None:
         """One more of ``name``, whether it may or not."""
         count = self._counts.get(name, 0) + 1

@@ -31,9 +31,6 @@ from .router import Calls, Route, Router, allow
 from .slices import CallSoon
 from .streamers import DISCONNECT, GET_STREAMER, Streamers
 
-LATER_OPEN = ("/console/", "/overlay/")
-"""Pages that the interface describes and this version answers ``not_supported``."""
-
 Observe = Callable[[str, int, float], object]
 """Told of each answer: the call as ``GET /v1/messages/{id}``, the status, and how many seconds it took."""
 OTHER = "other"

@@ -99,21 +99,18 @@ class ClusterClock:
             if min(each.error_at(now_s) for each in self._samples) <= GOOD_S:
                 return
 
-    async def read(self, *, anew: bool = False) -> None:
-        """Ask for the time. ``anew``: what was answered before was another Redis' time.
-
-        Raises ``StoreUnavailable``.
-        """
+    async def read(self) -> None:
+        """Ask for the time. Raises ``StoreUnavailable``."""
         asked_s = self._clock.seconds()
         seconds, micros = await self._redis.command("TIME")
         now_s = self._clock.seconds()
         error_s = (now_s - asked_s) / 2
         offset_s = int(seconds) + int(micros) / 1_000_000 - (asked_s + error_s)
-        self._take(_Sample(now_s, offset_s, error_s), anew=anew)
+        self._take(_Sample(now_s, offset_s, error_s))
 
-    def _take(self, sample: _Sample, *, anew: bool) -> None:
+    def _take(self, sample: _Sample) -> None:
         now_s = sample.at_s
-        if anew or any(_contradict(sample, each, now_s) for each in self._samples):
+        if any(_contradict(sample, each, now_s) for each in self._samples):
             self._samples.clear()
         self._samples.append(sample)
         best = min(self._samples, key=lambda each: each.error_at(now_s))

@@ -70,11 +70,3 @@ def begin(message: Message, digest: bytes) -> MessageRecord:
     else:
         state = State.LIVE if message.expires_at_ms > now_ms else State.EXPIRED
     return MessageRecord(message, digest, state, ended_at_ms=now_ms if state in ENDED else None)
-
-
-def claim_event(message: Message, now_ms: int, missed_before_ms: int) -> Event:
-    """Return what claiming a scheduled message is, by its end and by since when a node has run."""
-    if message.expires_at_ms is None:
-        missed = message.deliver_at_ms < missed_before_ms
-        return Event.CLAIM_MISSED if missed else Event.CLAIM_ENDLESS
-    return Event.CLAIM if message.expires_at_ms > now_ms else Event.CLAIM_LATE

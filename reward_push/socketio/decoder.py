@@ -68,11 +68,6 @@ class Decoder:
         self._limits = limits
         self._partial: _Partial | None = None
 
-    @property
-    def incomplete(self) -> bool:
-        """Whether the next message must be an attachment."""
-        return self._partial is not None
-
     def add(self, data: str | bytes) -> Packet | None:
         """Return the packet that ``data`` completes, or ``None`` while attachments are missing.
 

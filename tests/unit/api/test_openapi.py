@@ -8,11 +8,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from reward_push.access.interfaces import Right
 from reward_push.api.keys import KeyCreation
-from reward_push.api.resource import LATER_OPEN
 from reward_push.rewards.parsing import MessageParser
 
 from .described import Validator, description_of
 from .fakes import NAMESPACES, Api
+from .test_resource import PAGES
 
 METHODS = {"get", "post", "delete", "put", "patch"}
 
@@ -62,7 +62,7 @@ def test_every_route_is_described_and_nothing_else(api: Api, document: dict[str,
         for pattern, handlers in router._patterns.items()
         for method in handlers
     }
-    pages = {("GET", path) for path in LATER_OPEN}
+    pages = {("GET", path) for path in PAGES}
     assert {(method, path) for method, path, _ in operations(document)} == routes - pages
 
 

@@ -50,9 +50,9 @@ class World:
         self.redis = Redis(self.monotonic)
         self.clock = ClusterClock(self.redis, self.monotonic, lambda: wall_s)
 
-    def read(self, **more: bool) -> None:
+    def read(self) -> None:
         failures: list[object] = []
-        reading = Deferred.fromCoroutine(self.clock.read(**more))
+        reading = Deferred.fromCoroutine(self.clock.read())
         reading.addErrback(failures.append)
         self.monotonic.pump([0, self.redis.there_s, self.redis.back_s])
         assert reading.called
@@ -137,17 +137,6 @@ def test_a_large_step_is_made_at_once_and_told(world, told, step_s):
     world.read()
     assert -1.1 < world.wrong_ms() <= 0.1
     assert told == [f"the clock of Redis was set by {round(step_s * 1000)} ms"]
-
-
-def test_another_redis_has_another_time(world):
-    """What the one before said with the shortest way is not believed any more."""
-    world.read()
-    world.redis.ahead_s += 0.004
-    world.redis.there_s = world.redis.back_s = 0.1
-    world.read()
-    assert world.wrong_ms() == pytest.approx(-4, abs=1)
-    world.read(anew=True)
-    assert world.wrong_ms() == pytest.approx(0, abs=1)
 
 
 def test_it_asks_now_and_then_and_goes_on_while_redis_is_away(world):

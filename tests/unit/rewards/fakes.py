@@ -24,7 +24,7 @@ from reward_push.rewards.interfaces import (
     Receipt,
     TakenBack,
 )
-from reward_push.rewards.lifecycle import ENDED, TRANSITIONS, Event, claim_event
+from reward_push.rewards.lifecycle import ENDED, TRANSITIONS, Event
 from reward_push.rewards.message import AudienceKind, Message, MessageRecord, Receipts, State
 from reward_push.rewards.rooms import rooms_of
 
@@ -447,3 +447,11 @@ class RecordingSchedule:
 
     def note_end(self, expires_at_ms: int) -> None:
         self.ends.append(expires_at_ms)
+
+
+def claim_event(message: Message, now_ms: int, missed_before_ms: int) -> Event:
+    """Return what claiming a scheduled message is, by its end and by since when a node has run."""
+    if message.expires_at_ms is None:
+        missed = message.deliver_at_ms < missed_before_ms
+        return Event.CLAIM_MISSED if missed else Event.CLAIM_ENDLESS
+    return Event.CLAIM if message.expires_at_ms > now_ms else Event.CLAIM_LATE

@@ -2,9 +2,10 @@
 
 import pytest
 
-from reward_push.rewards.lifecycle import ENDED, TRANSITIONS, Event, after, claim_event
+from reward_push.rewards.lifecycle import ENDED, TRANSITIONS, Event, after
 from reward_push.rewards.message import State
 
+from .fakes import claim_event
 from .test_message import NOW_MS, message
 
 ACCEPTED = {Event.ACCEPT_LATER, Event.ACCEPT_NOW, Event.ACCEPT_ENDLESS}
