@@ -114,7 +114,11 @@ class Client:
     def expire(self, now: float) -> None:
         """The connect time-out: a client that has joined nothing by now is in the way."""
         if all(socket.provisional for socket in self.sockets.values()):
-            self.session.close(CloseReason.FORCED_CLOSE)
+            if self._deciding:
+                # It has asked, and we have not answered: some stock clients would take a close for our last word.
+                self.evict()
+            else:
+                self.session.close(CloseReason.FORCED_CLOSE)
 
     # What applications do, by way of the socket.
 

@@ -199,6 +199,19 @@ def test_a_client_that_joins_nothing_in_time_is_closed(packets: list[str]) -> No
     assert peer.gone
 
 
+def test_a_client_that_nobody_has_answered_may_come_again() -> None:
+    """That it has not joined is not its fault: a close packet on polling would be final for some clients."""
+    world = World(connect_timeout_s=45)
+    door = Door()
+    world.server.namespace("/a").admit = door
+    peer = world.peer()
+    peer.say("0/a,")
+    world.wheel.advance(45)
+    assert peer.transport.ended == ["fail"]
+    door.waiting[0].callback(None)
+    assert peer.heard() == []
+
+
 def test_a_client_that_has_joined_is_left_alone() -> None:
     """Also after it has left again."""
     world = World(connect_timeout_s=45)
