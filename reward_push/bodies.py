@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 from zope.interface import implementer
@@ -26,6 +27,8 @@ class ApiBodies:
     settings: HttpSettings
     callers: Callers
 
+    _log = Logger()
+
     def limit(self, method: bytes, uri: bytes) -> int:
         """See :class:`.transports.interfaces.IBodyPolicy`."""
         if uri.partition(b"?")[0] == BATCH:
@@ -46,7 +49,11 @@ class ApiBodies:
         try:
             await vet(request, self.callers)
         except Exception as error:
-            answer = error_answer(as_refusal(error) or INTERNAL)
+            refused = as_refusal(error)
+            if refused is None:
+                self._log.failure("it could not be told whether a large body is wanted")
+                refused = INTERNAL
+            answer = error_answer(refused)
             headers = [
                 (name.encode("ascii"), value.encode("ascii"))
                 for name, values in answer.headers.items()
