@@ -37,7 +37,8 @@ class Head:
     """The head of a client's request, as it goes on to another node."""
 
     method: bytes
-    target: bytes
+    target: bytes = attrs.field(repr=False)
+    """With its query, which may hold a key and a sid."""
     headers: Headers = attrs.field(repr=False)
     client: bytes
     """The address at the other end of its connection; empty: a UNIX socket."""

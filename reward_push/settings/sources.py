@@ -26,8 +26,8 @@ class Given:
 
     name: str
     """The setting's name, or ``<name>_file`` of a secret."""
-    raw: Any
-    """A text, or a TOML value."""
+    raw: Any = attrs.field(repr=False)
+    """A text, or a TOML value; of a secret, too."""
     origin: str
     """Where it was given: ``--ping-interval``, ``REWARD_PUSH_PING_INTERVAL``, or a file."""
     is_toml: bool = False

@@ -108,3 +108,9 @@ def test_targets_are_left_alone(query: bytes) -> None:
     target = b"/websockets?" + query
     assert safe_target(target) == target
     assert URI.fromBytes(b"http://[::1]:99" + target).originForm == target
+
+
+def test_no_representation_shows_a_key_or_a_sid() -> None:
+    headers = Headers({b"Authorization": [b"ApiKey secret-key"]})
+    head = head_of(b"GET", b"/websockets?sid=secret-sid&apiKey=secret-key", headers, "192.0.2.1")
+    assert "secret" not in repr(head)

@@ -17,6 +17,7 @@ from reward_push.settings import (
     StoreSettings,
     load,
 )
+from reward_push.settings.sources import gather
 from reward_push.settings.table import SETTINGS, Setting
 
 PERIOD_RULE = "must be a number of seconds between 0.01 and 1000000000"
@@ -433,6 +434,7 @@ def test_no_secret_is_ever_shown(name: str, toml: Toml) -> None:
 
 def test_settings_do_not_show_the_secret() -> None:
     assert SECRET not in repr(load({"backend_key": SECRET}, {}))
+    assert SECRET not in repr(gather({"backend_key": SECRET}, {}))
 
 
 # Several nodes
