@@ -207,7 +207,7 @@ class Audience:
             raise TryLater from unavailable
         try:
             socket.user = await self._member(key, presented, device, socket)
-        except (ConnectionRefused, TryLater):
+        except Exception:
             self._replay.end(socket)
             raise
         if socket.client.ended:

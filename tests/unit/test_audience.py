@@ -396,6 +396,20 @@ def test_a_key_revoked_meanwhile_is_not_waited_for_any_more(node: Node) -> None:
     assert node.recorder.calls == [("end", "/a")]
 
 
+def test_nothing_is_heard_for_who_is_not_let_in_by_a_fault_of_ours(
+    node: Node, logged_failures: list[str]
+) -> None:
+    key = node.keys.make()
+    node.recorder.hears = hears = Deferred()
+    peer = node.peer(V4, f"ApiKey {key}")
+    peer.say("0/a,")
+    node.ring.forget(node.key_id(key))
+    node.keys.get_key = lambda key_id: fail(RuntimeError("broken"))
+    hears.callback(None)
+    assert (peer.transport.ended, node.recorder.calls) == (["fail"], [("end", "/a")])
+    assert logged_failures == ["broken"]
+
+
 # What follows.
 
 
