@@ -168,7 +168,14 @@ class Together:
         """See :class:`.standing.IStanding`."""
         self._parts = parts
         here = Here(parts.waiting, parts.delivery, self._settings.namespaces, parts.keys.revoked)
-        healer = Healer(self.store, here, self._sockets_in, parts.replay.heal, self._everything)
+        healer = Healer(
+            self.store,
+            here,
+            self._sockets_in,
+            parts.replay.heal,
+            self._everything,
+            self._reactor,
+        )
         self._backplane = Backplane(
             self._settings.node_id,
             self._channels,

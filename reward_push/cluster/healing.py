@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredSemaphore, FirstError, gatherResults
+from twisted.internet.defer import Deferred, DeferredSemaphore, FirstError, gatherResults, succeed
+from twisted.internet.interfaces import IReactorTime
 
 from .envelope import EndedNews, KeyNews
 from .history import BecameLive
@@ -12,6 +13,9 @@ from .interfaces import ILocalNews, INewsStore
 PAGE = 500
 AT_ONCE = 50
 """Sockets brought up to date at the same time: a node with many must not flood Redis."""
+PLACE_S = 0.5
+"""How long one of them keeps its place among those. After that the next has its turn: it waits for its client, who may
+take nothing for long, or be gone."""
 
 
 class Healer:
@@ -28,6 +32,7 @@ class Healer:
         sockets_in: Callable[[str, Iterable[str]], Collection[Any]],
         heal: Callable[[Any], "Deferred[None]"],
         everything: Callable[[], Awaitable[Collection[Any]]],
+        clock: IReactorTime,
     ) -> None:
         """``sockets_in`` finds the sockets of a namespace's rooms; ``heal`` is
         :meth:`..replay.Replay.heal`. ``everything`` is called when nobody knows any more what was missed: it
@@ -38,6 +43,7 @@ class Healer:
         self._sockets_in = sockets_in
         self._heal_socket = heal
         self._everything = everything
+        self._clock = clock
 
     async def heal(self, since: int, until: int, but: Collection[int]) -> int:
         """Make up for the news after ``since`` up to ``until``, without those in ``but``; return how many.
@@ -69,8 +75,26 @@ class Healer:
 
     async def _heal_all(self, sockets: Iterable[Any]) -> None:
         gate = DeferredSemaphore(AT_ONCE)
-        healing = [gate.run(self._heal_socket, socket) for socket in sockets if socket.connected]
+        healing = [self._in_turn(gate, socket) for socket in sockets]
         try:
             await gatherResults(healing, consumeErrors=True)
         except FirstError as error:
             error.subFailure.raiseException()
+
+    def _in_turn(self, gate: DeferredSemaphore, socket: Any) -> "Deferred[None]":
+        def begin(_: object) -> "Deferred[None]":
+            if not socket.connected:
+                gate.release()
+                return succeed(None)
+            healed = self._heal_socket(socket)
+            place = self._clock.callLater(PLACE_S, gate.release)
+
+            def over(result: Any) -> Any:
+                if place.active():
+                    place.cancel()
+                    gate.release()
+                return result
+
+            return healed.addBoth(over)
+
+        return gate.acquire().addCallback(begin)

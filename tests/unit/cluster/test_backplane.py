@@ -16,7 +16,7 @@ from reward_push.cluster.backplane import RETRY_S, Backplane, ToldByStore
 from reward_push.cluster.canary import EVERY_S, LATE_S
 from reward_push.cluster.channels import Channels
 from reward_push.cluster.envelope import Canary, EndedNews, KeyNews, LiveNews, encode
-from reward_push.cluster.healing import Healer
+from reward_push.cluster.healing import AT_ONCE, PLACE_S, Healer
 from reward_push.cluster.history import BecameLive, History
 from reward_push.cluster.interfaces import ILocalNews, INewsStore, ISubscriber
 from reward_push.cluster.peers import Peers
@@ -26,7 +26,7 @@ from ..store.sqlite.samples import record
 from .fakes import FakeNewsStore, FakeSubscriber, RecordingNode
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Socket:
     """A connected socket, as far as healing looks at it."""
 
@@ -54,6 +54,7 @@ class Node:
             lambda namespace, rooms: [s for s in self.sockets if set(s.rooms) & set(rooms)],
             self._heal,
             self._everything,
+            self.clock,
         )
         peers = Peers("n1", channels, self.store, list, self.clock)
         self.backplane = Backplane(
@@ -340,6 +341,29 @@ def test_a_socket_that_could_not_be_healed_is_healed_again(node: Node) -> None:
     node.hear(Canary(20))
     node.clock.advance(RETRY_S)
     assert node.healed == ["s", "s"]
+
+
+def test_clients_that_take_nothing_do_not_hold_up_the_others(node: Node) -> None:
+    """Each has its place for a moment. All are waited for in the end; who has gone meanwhile is passed over."""
+    deafened(node)
+    node.sockets = [Socket(str(number), ("a",)) for number in range(2 * AT_ONCE + 2)]
+    waiting: list[Deferred[None]] = [Deferred() for _ in range(AT_ONCE + 1)]
+    node.healing = list(waiting)
+    node.store.pages = [page(became(14, "a"))]
+    node.hear(Canary(20))
+    assert len(node.healed) == AT_ONCE
+    waiting[0].callback(None)
+    assert len(node.healed) == AT_ONCE + 1
+    node.sockets[AT_ONCE + 1].connected = False
+    node.clock.advance(PLACE_S)
+    assert len(node.healed) == len(node.sockets) - 1
+    node.hear(Canary(21))
+    assert len(node.store.asked) == 1
+    for each in waiting[1:]:
+        each.callback(None)
+    assert node.backplane.highest() == 20
+    node.hear(Canary(22))
+    assert node.backplane.highest() == 22
 
 
 def test_a_link_lost_while_catching_up_begins_anew_from_where_it_was(node: Node) -> None:
