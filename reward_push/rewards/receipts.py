@@ -242,20 +242,22 @@ class ReceiptBuffer:
             waiter.callback(None)
 
     def _give_back(self, batch: _Batch) -> None:
-        """Put receipts in front of those that came meanwhile; a level does not go back."""
-        merged: Pending = {
-            message_id: {receipt.device: receipt for receipt in receipts}
-            for message_id, receipts in batch.receipts.items()
-        }
-        for message_id, noted in self._pending.items():
-            older = merged.setdefault(message_id, {})
-            for device, receipt in noted.items():
-                earlier = older.get(device)
-                if earlier is None or receipt.level > earlier.level:
-                    older[device] = receipt
+        """Put receipts in front of those that came meanwhile; a level does not go back.
+
+        What came meanwhile may be a hundred times as much, and is not walked through at each attempt.
+        """
+        merged: Pending = {}
+        for message_id, receipts in batch.receipts.items():
+            noted = merged[message_id] = self._pending.pop(message_id, {})
+            self._size -= len(noted)
+            for receipt in receipts:
+                later = noted.get(receipt.device)
+                if later is None or later.level <= receipt.level:
+                    noted[receipt.device] = receipt
+            self._size += len(noted)
+        merged.update(self._pending)
         self._since_s = batch.since_s
         self._pending = merged
-        self._size = sum(map(len, merged.values()))
 
     def _set_mark(self) -> None:
         free = not self._paused and not self._on_their_way
