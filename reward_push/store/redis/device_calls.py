@@ -13,7 +13,6 @@ from ..doorway import Opened, Opening
 from ..lanes import Lane
 from .line import Argument, Line
 from .scripts import OPEN_DEVICE
-from .steps import joined
 
 DEVICES_A_STEP = 1_000
 
@@ -31,15 +30,17 @@ def nameless(counter: int, identity: int) -> int:
     return numbered(counter, identity, named=False)
 
 
-def had(line: Line, message_id: str, devices: Collection[int]) -> "Deferred[list[int]]":
-    """See ``IMessageStore.had``."""
+async def had(line: Line, message_id: str, devices: Collection[int]) -> list[int]:
+    """See ``IMessageStore.had``.
+
+    One step after the other: they may be all sockets of a node, which is more than may wait at one time.
+    """
     key = f"{line.prefix}r:{message_id}"
-    texts = iter(list(map(to_text, devices)))
-    asked = []
+    texts = map(to_text, list(devices))
+    found: list[int] = []
     while some := list(islice(texts, DEVICES_A_STEP)):
-        piece = line.command(Lane.CLIENTS, len(some), "HMGET", key, *some)
-        asked.append(piece.addCallback(_present, some))
-    return joined(asked)
+        found += _present(await line.command(Lane.CLIENTS, len(some), "HMGET", key, *some), some)
+    return found
 
 
 def _opened(reply: Sequence[Any] | None) -> Opened:

@@ -207,8 +207,8 @@ class RedisStore:
         return asked.addCallback(records.missed_of)
 
     def had(self, message_id: str, devices: Collection[int]) -> "Deferred[list[int]]":
-        """See :class:`IMessageStore`."""
-        return device_calls.had(self._line, message_id, devices)
+        """See :class:`IMessageStore`. Very many are asked about in steps: see :class:`RedisStore`."""
+        return Deferred.fromCoroutine(device_calls.had(self._line, message_id, devices))
 
     def owed(self, device: int, namespace: str) -> "Deferred[list[OwedRevoke]]":
         """See :class:`IMessageStore`. Very many are read in steps: see :class:`RedisStore`."""
