@@ -26,6 +26,7 @@ from .member import Member
 from .message import Message
 from .receipts import ReceiptBuffer
 from .rooms import rooms_of
+from .told import Told
 from .told_early import ToldEarly
 
 LIVE_BYTES = 1_000
@@ -109,14 +110,14 @@ class LiveMessage:
 class Revocation:
     """A ``revoke`` on its way: a device that named itself is owed it until it is proved to have it."""
 
-    __slots__ = ("_message_id", "_namespace", "_store")
+    __slots__ = ("_message_id", "_namespace", "_told")
 
     wants_answer = False
 
-    def __init__(self, message_id: str, namespace: str, store: IMessageStore) -> None:
+    def __init__(self, message_id: str, namespace: str, told: Told) -> None:
         self._message_id = message_id
         self._namespace = namespace
-        self._store = store
+        self._told = told
 
     def sent(self, handler: Any) -> None:
         """See :class:`..engineio.interfaces.ITracker`."""
@@ -125,9 +126,7 @@ class Revocation:
         """See :class:`..engineio.interfaces.ITracker`."""
         member = member_in(handler, self._namespace)
         if member is not None and member.device.name is not None:
-            told = self._store.told(member.device.number, [self._message_id])
-            # Where the store is away it is told again at its next connect: no harm.
-            told.addErrback(lambda _: None)
+            self._told.told(member.device.number, self._message_id)
 
 
 @implementer(IDelivery)
@@ -154,6 +153,7 @@ class Delivery:
         self._sockets: dict[int, dict[Any, None]] = {}
         self.tell_elsewhere: Callable[[Sequence[Latecomer]], object] = lambda _late: None
         """Told of those who are not connected to this node any more."""
+        self._told = Told(store)
         self._told_early = ToldEarly()
 
     # Who is here.
@@ -313,5 +313,5 @@ class Delivery:
             self._now_ms,
             ends_at_ms=None,
             ack_id=None,
-            tracker=Revocation(message_id, namespace, self._store),
+            tracker=Revocation(message_id, namespace, self._told),
         )

@@ -43,6 +43,7 @@ from reward_push.rewards.message import (
 from reward_push.rewards.news import LocalNews
 from reward_push.rewards.receipts import ReceiptBuffer
 from reward_push.rewards.rooms import EVERYBODY, streamer_room
+from reward_push.rewards.told import Told
 from reward_push.rewards.waiting import Waiting
 from reward_push.socketio.broadcaster import SLICE
 
@@ -201,7 +202,7 @@ def node() -> Node:
 
 def test_they_provide_what_they_say(node: Node) -> None:
     verifyObject(IDelivery, node.delivery)
-    verifyObject(ITracker, Revocation("m", "/a", node.store))
+    verifyObject(ITracker, Revocation("m", "/a", Told(node.store)))
     live = LiveMessage(message(), 1, node.receipts, node.delivery.counts, lambda: NOW_MS)
     verifyObject(ITracker, live)
 
