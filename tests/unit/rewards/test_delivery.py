@@ -499,6 +499,28 @@ def test_the_first_to_acknowledge_has_it_and_the_others_are_told(node: Node) -> 
     assert node.delivery.counts.acked == 1
 
 
+def test_who_acknowledges_before_the_first_is_judged_is_too_late(node: Node) -> None:
+    """However many they are, the store is asked once; and again for who comes after that."""
+    peers = [node.plugin(number) for number in range(3)]
+    of = message(once=True)
+    node.delivery.deliver(of)
+    acks = [events(peer)[0][0] for peer in peers]
+    node.store.taken = judged = Deferred()
+    for peer, ack in zip(peers[:2], acks, strict=False):
+        peer.say(f"3/a,{ack}[]")
+    assert node.store.asked == [("m", 0)]
+    judged.errback(StoreUnavailable("away"))
+    node.store.taken = again = Deferred()
+    peers[1].say(f"3/a,{acks[1]}[]")
+    node.clock.advance(RETRY_S)
+    assert node.store.asked == [("m", 0)] * 2
+    again.callback(ended(of, Reason.TAKEN, 1, 2))
+    node.store.taken = succeed(None)
+    peers[2].say(f"3/a,{acks[2]}[]")
+    assert node.store.asked[2:] == [("m", 2)]
+    assert node.delivery.counts.acked == 1
+
+
 def test_an_acknowledgement_is_kept_until_the_store_takes_it(node: Node) -> None:
     """A plugin acknowledges once: if that were lost, nobody would ever have the message."""
     winner, loser = node.plugin(1), node.plugin(2)
