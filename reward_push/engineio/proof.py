@@ -22,6 +22,9 @@ PROOF_DELAY_S = 0.25
 MAX_UNPROVEN = 10_000
 """Units remembered for a client that never proves anything; older ones are not waited for any more."""
 
+SLICE = 1000
+"""Sessions reminded in one go: after a large broadcast they are all of a node's, and each writes a ping."""
+
 
 class _Asking(Enum):
     """How far the question for a proof has come."""
@@ -121,7 +124,7 @@ class Provable(Protocol):
 
 @implementer(ITimed)
 class Prover:
-    """Reminds sessions to ask for a proof, all those of a moment together."""
+    """Reminds sessions to ask for a proof, those of a moment together, as many as may be in one go."""
 
     def __init__(self, wheel: IWheel) -> None:
         self.due = 0.0
@@ -138,6 +141,9 @@ class Prover:
 
     def expire(self, now: float) -> None:
         """See :class:`.interfaces.ITimed`."""
-        sessions, self._sessions = self._sessions, []
+        sessions, self._sessions = self._sessions[:SLICE], self._sessions[SLICE:]
+        if self._sessions:
+            self.due = now
+            self._wheel.file(self)
         for session in sessions:
             session.prove()

@@ -8,7 +8,7 @@ from reward_push.engineio.interfaces import ITimed, ITracker
 from reward_push.engineio.options import EngineOptions
 from reward_push.engineio.outgoing import Outgoing
 from reward_push.engineio.packet import Packet, PacketType
-from reward_push.engineio.proof import MAX_UNPROVEN, PROOF_DELAY_S, Prover, Unproven
+from reward_push.engineio.proof import MAX_UNPROVEN, PROOF_DELAY_S, SLICE, Prover, Unproven
 from reward_push.engineio.revision import V3, V4, Revision
 
 from ..fakes import FakeTransport, FakeWheel, Tracker
@@ -490,6 +490,30 @@ def test_several_sessions_are_reminded_together() -> None:
     assert len(wheel.filed) == 1
     wheel.advance(PROOF_DELAY_S)
     assert reminded == [1, 2]
+
+
+def test_very_many_sessions_are_reminded_in_slices() -> None:
+    """Whatever else is due has its turn in between; who comes meanwhile comes last."""
+    wheel, reminded = FakeWheel(), []
+
+    class Session:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def prove(self) -> None:
+            reminded.append(self.number)
+
+    prover = Prover(wheel)
+    for number in range(2 * SLICE + 1):
+        prover.add(Session(number))
+    for turn in (1, 2):
+        assert wheel.filed.pop(prover) <= wheel.time + PROOF_DELAY_S
+        prover.expire(wheel.time + PROOF_DELAY_S)
+        assert reminded == list(range(turn * SLICE))
+    prover.add(Session(-1))
+    wheel.advance(PROOF_DELAY_S)
+    assert reminded == [*range(2 * SLICE + 1), -1]
+    assert wheel.filed == {}
 
 
 def test_a_session_over_or_not_yet_open_has_no_handler() -> None:
