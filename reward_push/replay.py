@@ -3,7 +3,8 @@
 While it lasts the socket is held: what is broadcast to it meanwhile waits, and follows when the last page
 has been written, but for messages that were in the pages, too. So nothing falls between: what the last
 page was read too early for is broadcast after that. And nothing comes twice: what the schedule still
-holds is left to its broadcast, and what was in the pages before this node has heard of it is waited for.
+holds is left to its broadcast, and what was in the pages before this node has heard of it, or before a broadcast
+to very many has come to this socket, is waited for.
 
 What is live, but whose moment is still to come by a clock that was set back, is looked for again then.
 """
@@ -130,6 +131,8 @@ class Replay:
             await self._messages(socket, replayed, on_its_way, since_ms)
             if socket.connected:
                 await self._caught_up()
+                # What is in the pages may be on its way to very many, and not have come to this socket yet.
+                await socket.namespace.server.written()
             failed = False
         finally:
             again = self._under_way.pop(socket)

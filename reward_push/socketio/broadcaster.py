@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from ..engineio.outgoing import Outgoing
@@ -26,7 +27,8 @@ class Broadcaster:
     def __init__(self, call_soon: Callable[[Callable[[], Any]], Any]) -> None:
         """``call_soon`` runs a callable on a later turn of the event loop."""
         self._call_soon = call_soon
-        self._waiting: deque[tuple[Outgoing, deque[Socket]]] = deque()
+        self._waiting: deque[tuple[Outgoing, deque[Socket]] | Deferred[None]] = deque()
+        """What is yet to be written and to whom; and who waits until all before has been."""
 
     def send(self, unit: Outgoing, sockets: Collection[Socket]) -> int:
         """Write ``unit`` to each of ``sockets``, a snapshot; return how many there are.
@@ -41,10 +43,24 @@ class Broadcaster:
             self._waiting.append((unit, deque(sockets)))
         return len(sockets)
 
+    def written(self) -> "Deferred[None]":
+        """Fire once all that was sent until now has been written: at once, unless a large broadcast is under way."""
+        if not self._waiting:
+            return succeed(None)
+        written: Deferred[None] = Deferred()
+        self._waiting.append(written)
+        return written
+
     def _work(self) -> None:
         budget = SLICE
         while self._waiting and budget > 0:
-            unit, sockets = self._waiting[0]
+            first = self._waiting[0]
+            if isinstance(first, Deferred):
+                # While it stands here, what is sent by whoever hears of it queues behind.
+                first.callback(None)
+                self._waiting.popleft()
+                continue
+            unit, sockets = first
             current = unit.current()
             if current is None:
                 self._waiting.popleft()

@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterable
 from itertools import count
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from ..engineio.interfaces import ITracker, IWheel
@@ -96,6 +97,10 @@ class Server:
         """See :class:`.interfaces.IBroadcaster`."""
         unit = event.unit() if sockets else None
         return 0 if unit is None else self.broadcaster.send(unit, sockets)
+
+    def written(self) -> "Deferred[None]":
+        """Fire once all that was emitted to many until now has been written: at once, nearly always."""
+        return self.broadcaster.written()
 
     def members(self, namespace: str, rooms: Iterable[str]) -> Collection[Socket]:
         """See :class:`.interfaces.IBroadcaster`."""

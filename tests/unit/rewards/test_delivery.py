@@ -915,6 +915,25 @@ def test_what_a_client_takes_while_the_store_is_asked_is_not_written_again(node:
     assert [args[1]["id"] for _, args in events(peer)] == ["a", "b"]
 
 
+def test_what_is_being_written_to_very_many_comes_once_to_who_is_brought_up_to_date(
+    node: Node,
+) -> None:
+    """It was in a page, and the broadcast has yet to come to this socket. Neither order nor a message is lost."""
+    crowd = [node.plugin(number) for number in range(SLICE)]
+    page: Deferred[Missed] = Deferred()
+    node.store.pages = [page]
+    peer = node.plugin(SLICE, replay=True)
+    a, b = message("a"), message("b")
+    for each in (a, b):
+        node.delivery.deliver(each)
+    page.callback(Missed((a, b), None))
+    node.delivery.deliver(message("c"))
+    while node.world.later:
+        node.world.turn()
+    assert [args[1]["id"] for _, args in events(peer)] == ["a", "b", "c"]
+    assert [args[1]["id"] for _, args in events(crowd[0])] == ["a", "b", "c"]
+
+
 def test_healing_during_a_replay_is_done_after_it(node: Node) -> None:
     page: Deferred[Missed] = Deferred()
     node.store.pages = [page, Missed((message("b"),), None)]

@@ -247,6 +247,28 @@ def test_a_large_broadcast_is_sliced_and_keeps_its_order() -> None:
     assert members[-1][0].heard() == ['2/a,["third"]']
 
 
+def test_it_can_be_waited_for_that_all_until_now_is_written() -> None:
+    """At once, unless a large broadcast is under way. What is sent then comes after all that was sent before."""
+    world = World()
+    members = [joined(world) for _ in range(SLICE + 1)]
+    _, _, namespace = members[0]
+    fired: list[str] = []
+    world.server.written().addCallback(lambda _: fired.append("at once"))
+    assert fired == ["at once"]
+    namespace.emit("first")
+    written = world.server.written()
+    written.addCallback(lambda _: fired.append("written"))
+    written.addCallback(lambda _: namespace.emit("third"))
+    namespace.emit("second")
+    world.turn()
+    assert fired == ["at once"]
+    while world.later:
+        world.turn()
+    assert fired == ["at once", "written"]
+    for each, _, _ in members:
+        assert each.heard() == ['2/a,["first"]', '2/a,["second"]', '2/a,["third"]']
+
+
 @pytest.mark.parametrize("others", [2, SLICE])
 def test_one_that_cannot_be_written_to_keeps_nothing_from_the_others(
     others: int, logged_failures: list[str]
