@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from .access.addresses import Proxies
 from .access.guard import GIVES_WAY_AFTER_S, Guard
 from .access.key_set_file import CHECK_S, KeySetFile
-from .access.keys import KeyRing
+from .access.keys import CACHE_SIZE, KeyRing
 from .access.tokens import Tokens
 from .access.usage import FLUSH_S
 from .alone import Alone
@@ -87,7 +87,11 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
     store = StoreFigures(metrics).timed(standing.store, reactor.seconds)
     now_ms = standing.now_ms
     upkeep = Upkeep(reactor)
-    keys = KeyRing(store, now_ms, settings.backend_key, _tokens(settings.tokens, now_ms, upkeep))
+    keys = KeyRing(
+        *(store, now_ms, settings.backend_key, _tokens(settings.tokens, now_ms, upkeep)),
+        # All that can be in use here are known here: a Redis that has lost them gets them back.
+        cache_size=max(CACHE_SIZE, settings.guard.connections),
+    )
 
     engine = settings.engine
     wheel = Wheel(reactor, tick_for(engine.ping_interval_s, engine.ping_timeout_s))
@@ -205,7 +209,7 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
     upkeep.every(LOOK_S, Heap(reactor.seconds).tidy)
     upkeep.every(FLUSH_S, lambda: keys.usage.flush(audience.keys_in_use()), at_stop=True)
     node = Node(
-        *(standing, scheduler, waiting, receipts, registry, health, wheel, upkeep),
+        *(standing, scheduler, waiting, receipts, registry, server, health, wheel, upkeep),
         reactor,
     )
     on_second_stop(reactor, node.hurry)

@@ -13,6 +13,7 @@ from .ops.health import Health
 from .rewards.receipts import ReceiptBuffer
 from .rewards.scheduler import CLAIM_AHEAD_MS, Scheduler
 from .rewards.waiting import Waiting
+from .socketio.server import Server
 from .standing import IStanding
 from .transports.wheel import Wheel
 from .upkeep import Upkeep
@@ -25,7 +26,7 @@ class Node(MultiService):
     """A running node. Its children are the ports it listens on, and what watches the event loop.
 
     Started: ports (a port that cannot be had stops the start), what it stands on, schedule, ready.
-    Stopped: no longer ready, no handshakes, clients moved away, schedule, ports, receipts, what it stands
+    Stopped: no longer ready, no handshakes, clients moved away, schedule, broadcasts, ports, receipts, what it stands
     on, wheel.
     """
 
@@ -38,6 +39,7 @@ class Node(MultiService):
         waiting: Waiting,
         receipts: ReceiptBuffer,
         registry: Registry,
+        server: Server,
         health: Health,
         wheel: Wheel,
         upkeep: Upkeep,
@@ -50,6 +52,7 @@ class Node(MultiService):
         self._receipts = receipts
         self._mover = Mover(lambda: (*registry, *standing.guests()), clock)
         self._registry = registry
+        self._server = server
         self._health = health
         self._wheel = wheel
         self._clock = clock
@@ -99,6 +102,7 @@ class Node(MultiService):
             await self._mover.move(self._standing.drain_s)
         await self._scheduler.stop()
         await self._waiting.stop(CLAIM_AHEAD_MS / 1000)
+        await self._server.written()
         await self._mover.move(0)
         await self._standing.leave()
         await super().stopService()

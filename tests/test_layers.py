@@ -78,8 +78,8 @@ LAYERS: dict[str, set[str]] = {
     "workers": {"settings", "signals", "transports.listening"},
     "workers.child": {"*"},
     "running": {
-        *("engineio.registry", "mover", "ops", "rewards", "standing", "transports.wheel"),
-        "upkeep",
+        *("engineio.registry", "mover", "ops", "rewards", "socketio.server", "standing"),
+        *("transports.wheel", "upkeep"),
     },
     "node": {"*"},
     "tap": {"*"},

@@ -1,9 +1,11 @@
 """The keys a node knows: a bounded memory in front of the store."""
 
 from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, DeferredList, fail, maybeDeferred, succeed
 from twisted.python.failure import Failure
 
 from .claims import Token
@@ -17,6 +19,7 @@ CONFIG_KEY_ID = "config"
 """The id of the key given by the configuration; no id in the store is that short."""
 
 CACHE_SIZE = 16_384
+CHECKED_AT_ONCE = 100
 UNKNOWN_CACHE_SIZE = 1_024
 MAX_LOOKUPS = 1_024
 
@@ -167,9 +170,15 @@ class KeyRing:
         """
         for stored in self.known():
             self.forget(stored.key.key_id)
-        for key_id in in_use:
-            if await self._store.get_key(key_id) is None:
-                self.revoked(key_id)
+        ids = iter(list(in_use))
+        while some := list(islice(ids, CHECKED_AT_ONCE)):
+            asked = [self._store.get_key(key_id) for key_id in some]
+            answers: list[tuple[bool, Any]] = await DeferredList(asked, consumeErrors=True)
+            for key_id, (is_answered, answer) in zip(some, answers, strict=True):
+                if not is_answered:
+                    answer.raiseException()
+                if answer is None:
+                    self.revoked(key_id)
 
     def known(self) -> list[StoredKey]:
         """Return the keys in memory, those of the configuration left out: for a store that has lost its own."""

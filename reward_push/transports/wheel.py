@@ -15,6 +15,9 @@ from ..engineio.interfaces import ITimed, IWheel
 TICK_S = 0.05
 """How late an item may be told: small against the usual timers of the protocol."""
 
+STALL_S = 1.0
+"""A turn later than this: the process, or its machine, stood still. What has come in meanwhile is read first."""
+
 _NEVER = 1 << 62
 
 
@@ -34,6 +37,7 @@ class Wheel:
         self._tick_s = tick_s
         self._buckets: dict[int, set[ITimed]] = {}
         self._call: IDelayedCall | None = None
+        self._has_waited = False
         self._next = _NEVER
         """The bucket the timer is set for; 0 during a turn, which sets it at its end."""
         self.now = clock.seconds
@@ -78,8 +82,14 @@ class Wheel:
 
     def _turn(self) -> None:
         self._call = None
-        self._next = 0
         now = self._clock.seconds()
+        if now - self._next * self._tick_s > STALL_S and not self._has_waited:
+            # The pong of a client may have come in time, and wait to be read: the reactor does that before the next turn.
+            self._has_waited = True
+            self._call = self._clock.callLater(0, self._turn)
+            return
+        self._has_waited = False
+        self._next = 0
         # Rounding in the reactor's own arithmetic may wake us a hair early.
         last = int(now / self._tick_s + 0.001)
         for bucket in sorted(each for each in self._buckets if each <= last):

@@ -4,6 +4,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from zope.interface import implementer
 
+from reward_push.access import keys as keys_module
 from reward_push.access.interfaces import (
     IKeyStore,
     KeyKind,
@@ -466,6 +467,19 @@ def test_keys_that_cannot_be_checked_are_not_trusted_meanwhile():
     waiting = ring.authenticate(text)
     store.break_down()
     assert isinstance(failure(waiting), StoreUnavailable)
+
+
+def test_many_keys_are_checked_at_a_time_but_not_all(monkeypatch):
+    """A node has tens of thousands: neither one after the other, nor more than may wait for the store."""
+    monkeypatch.setattr(keys_module, "CHECKED_AT_ONCE", 3)
+    made = [plugin_key() for _ in range(7)]
+    store = RecordingStore(*(stored for stored, _ in made), at_once=False)
+    ids = [stored.key.key_id for stored, _ in made]
+    checking = Deferred.fromCoroutine(KeyRing(store, Clock()).check(ids))
+    for count in (3, 6, 7):
+        assert store.asked == ids[:count]
+        store.release()
+    assert result(checking) is None
 
 
 def test_revoked_keys_are_remembered_the_last_ones():

@@ -49,6 +49,27 @@ def test_it_provides_what_it_says(wheel: Wheel) -> None:
     verifyObject(ITimed, Item(1.0))
 
 
+def test_after_a_standstill_what_has_come_in_is_read_first(clock: Clock, wheel: Wheel) -> None:
+    """As long as the process was frozen no client could show that it is alive: now it has one turn of the reactor for it."""
+    alive, dead = Item(5.0), Item(5.0)
+    for item in (alive, dead):
+        wheel.file(item)
+    clock.rightNow = 60.0
+    [late] = clock.getDelayedCalls()
+    turn = late.func
+    late.cancel()
+    turn()
+    assert (alive.told, dead.told) == ([], [])
+    alive.due = 90.0
+    wheel.file(alive)
+    [again] = clock.getDelayedCalls()
+    assert again.getTime() == 60.0
+    clock.advance(0)
+    assert (alive.told, dead.told) == ([], [60.0])
+    run(clock, 31)
+    assert len(alive.told) == 1
+
+
 def test_an_item_is_told_once_at_most_a_tick_late(clock: Clock, wheel: Wheel) -> None:
     """Never early."""
     items = [Item(due) for due in (0.1, 0.25, 0.3, 1.71)]
