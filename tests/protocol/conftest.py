@@ -83,8 +83,8 @@ def echo(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(scope="session")
 def besieged(_import_path: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    """A node that is not patient with requests."""
-    options = ("--header-timeout=0.6", "--body-timeout=0.6", *MANY)
+    """A node that is not patient with requests, but with clients who have no time for heartbeats: see ``Honest``."""
+    options = ("--header-timeout=0.6", "--body-timeout=0.6", "--ping-timeout=300", *MANY)
     with _running(tmp_path_factory.mktemp("besieged"), *options) as started:
         yield started
 

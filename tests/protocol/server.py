@@ -11,11 +11,11 @@ from ..running_process import RunningProcess
 from . import wire
 from .wire import Client, Headers, WebSocket, open_websocket
 
-PING_S, PONG_S, JOIN_S = 0.6, 0.5, 0.9
+PING_S, PONG_S, JOIN_S = 1.5, 1.2, 2.5
 """Of a hasty node: between pings, for the answer, and until a client has joined something."""
 HASTE = (
     *(f"--ping-interval={PING_S}", f"--ping-timeout={PONG_S}", f"--connect-timeout={JOIN_S}"),
-    *("--upgrade-timeout=0.3", "--header-timeout=0.6", "--body-timeout=0.6"),
+    "--upgrade-timeout=1",
 )
 """Short timers, and yet longer than a busy machine lets a client wait for its turn."""
 ECHO = Path(__file__).parents[2] / "examples" / "echo.py"

@@ -1,9 +1,8 @@
 """Who pings, who answers, and what silence leads to, with the times of :data:`.server.HASTE`."""
 
-from time import monotonic
-
 import pytest
 
+from ..stopwatch import Stopwatch
 from .server import JOIN_S, PING_S, PONG_S, Node
 from .test_polling import UNKNOWN
 from .wire import Client, WebSocket, open_websocket
@@ -16,13 +15,13 @@ class Watch:
     """Measures from its making."""
 
     def __init__(self) -> None:
-        self._start = monotonic()
+        self._stopwatch = Stopwatch()
 
     def check(self, seconds: float) -> None:
         """Assert that about so much has passed."""
-        passed = monotonic() - self._start
         # The wheel's ticks are never early, clocks of two processes are a little apart.
-        assert seconds - 0.05 <= passed <= seconds + LATE_S
+        assert seconds - 0.05 <= self._stopwatch.passed_s
+        assert self._stopwatch.lived_s <= seconds + LATE_S
 
 
 def in_dropcodes(hasty: Node, eio: int) -> WebSocket:

@@ -18,7 +18,6 @@ JOINED = '40/dropcodes,{"sid":"'
 UNAUTHORIZED = '44/dropcodes,{"message":"unauthorized","data":{"code":"unauthorized"}}'
 MAX_PACKET_BYTES = 1024
 """The default of ``max_http_buffer_size``."""
-PATIENCE_S = 30.0
 
 FULL = {
     "groups": ["eu", "vip"],
@@ -155,9 +154,7 @@ def test_devices_are_remembered_over_fresh_tokens(trusting: Node) -> None:
     ack_id = event.partition(",")[2].partition("[")[0]
     first.say(f"43/dropcodes,{ack_id}[]")
     path = f"/v1/messages/{made['id']}"
-    deadline = time.monotonic() + PATIENCE_S
-    while trusting.backend.call("GET", path)[1]["receipts"]["acked"] == 0:
-        assert time.monotonic() < deadline
+    until(lambda: trusting.backend.call("GET", path)[1]["receipts"]["acked"])
     [row] = trusting.backend.call("GET", path)[1]["devices"]
     assert (row["key_id"], row["device"], row["streamer"]) == ("jwt:remember", "tv", "remember")
     again = open_websocket(trusting.port, headers=bearer(fresh(trusting, "remember", device="tv")))
@@ -167,11 +164,12 @@ def test_devices_are_remembered_over_fresh_tokens(trusting: Node) -> None:
 
 def test_the_end_of_a_token_closes_the_connection_unless_it_is_refreshed(trusting: Node) -> None:
     """The client is asked in time. Over polling, the poll fails."""
+    life_s = 8.0
     stays, goes = (
-        open_websocket(trusting.port, headers=bearer(fresh(trusting, "ends", life_s=4)))
+        open_websocket(trusting.port, headers=bearer(fresh(trusting, "ends", life_s=life_s)))
         for _ in range(2)
     )
-    polls = Client(trusting.port, headers=bearer(fresh(trusting, "ends", life_s=4)))
+    polls = Client(trusting.port, headers=bearer(fresh(trusting, "ends", life_s=life_s)))
     for websocket in (stays, goes):
         assert ask(websocket).startswith(JOINED)
     polls.say("40/dropcodes,")
@@ -179,7 +177,7 @@ def test_the_end_of_a_token_closes_the_connection_unless_it_is_refreshed(trustin
     for websocket in (stays, goes):
         [event, said] = event_of(websocket.text())
         assert event == "refresh"
-        assert 0 < said["ttl_ms"] <= 2_000
+        assert 0 < said["ttl_ms"] <= life_s * 500
     assert refresh(goes, "a.b.c")["error"]["code"] == "unauthorized"
     said = refresh(stays, fresh(trusting, "ends"))
     assert said["ok"] is True
