@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import attrs
 
-from .setups import Client
+from .setups import Client, Runtime
 
 EVENT_TIMEOUT_S = 60.0
 RESET_TIMEOUT_S = 10.0
@@ -148,6 +148,29 @@ class StockClient:
     def messages(self, event: str = "dropcode", namespace: str = "/dropcodes") -> list[Any]:
         """The messages that came so far: each event's first argument."""
         return [e.args[0] for e in self.events(event) if e.namespace == namespace]
+
+    def in_order(self, event: str = "dropcode", namespace: str = "/dropcodes") -> list[Any]:
+        """As :meth:`messages`, in the order in which they came, once the handlers of all have run.
+
+        The Python client for threads runs each handler in a thread of its own, in no certain order.
+        """
+        if self.kind.runtime is not Runtime.PYTHON:
+            return self.messages(event, namespace)
+
+        def found(client: StockClient) -> tuple[list[Any], list[Any]] | None:
+            came = client._came(event, namespace)
+            handled = client.messages(event, namespace)
+            return (came, handled) if len(handled) == len(came) else None
+
+        came, handled = self.wait_for(found, f"handlers of all {event!r} to run")
+        return sorted(handled, key=came.index)
+
+    def _came(self, event: str, namespace: str) -> list[Any]:
+        """The first argument of each such event, as the connection brought it."""
+        start = "2" if namespace == "/" else f"2{namespace},"
+        texts = [each.args[0] for each in self.events("received")]
+        packets = [json.loads(t[t.index("[") :]) for t in texts if t.startswith(start)]
+        return [packet[1] for packet in packets if packet[0] == event]
 
     def transport(self) -> str | None:
         """The transport of the connection, as far as it has been reported."""

@@ -1,15 +1,13 @@
 """A thousand messages in a row, while the transport changes beneath them."""
 
-import json
 from contextlib import ExitStack
-from typing import Any
 
 from tests.running_node import Service, message
 
 from .conftest import Lend
 from .deployments import everywhere
 from .proxy import Proxy
-from .setups import Runtime, Setup, each_setup, usual_key_options
+from .setups import Setup, each_setup, usual_key_options
 from .stock_client import StockClient
 
 MESSAGES = 1000
@@ -17,7 +15,6 @@ SINGLES, BATCH = 10, 40
 """They are posted in chunks: some one by one, then some in one request."""
 
 CHUNK = SINGLES + BATCH
-ARRIVAL_TIMEOUT_S = 60.0
 
 
 def _post_chunk(node: Service, streamer: str, first: int) -> None:
@@ -56,9 +53,8 @@ def test_each_once_and_in_order(node: Service, lend: Lend, setup: Setup) -> None
                 client.wait_for(lambda c: c.transport() == "websocket", "upgrade")
             _post_chunk(node, key.streamer, first)
 
-        messages = client.wait_messages(MESSAGES, ARRIVAL_TIMEOUT_S)
-        if setup.client.runtime is Runtime.PYTHON:
-            messages = _by_arrival(client, messages)
+        client.wait_messages(MESSAGES)
+        messages = client.in_order()
         assert [m["id"] for m in messages] == [f"{key.streamer}.{n}" for n in range(MESSAGES)]
         assert [m["data"]["n"] for m in messages] == list(range(MESSAGES))
         assert client.transport() == setup.final_transport
@@ -66,15 +62,6 @@ def test_each_once_and_in_order(node: Service, lend: Lend, setup: Setup) -> None
         if setup.client.is_js:
             assert all(event.acked for event in client.events("dropcode"))
         _still_receives(node, client, key.streamer)
-
-
-def _by_arrival(client: StockClient, messages: list[Any]) -> list[Any]:
-    """The messages in the order in which they came: this client's handlers run in any order."""
-    arrived = [event.args[0] for event in client.events("received")]
-    packets = [text for text in arrived if text.startswith("2/dropcodes,")]
-    ids = [json.loads(text[text.index("[") :])[1]["id"] for text in packets]
-    assert len(ids) == len(messages)
-    return sorted(messages, key=lambda message: ids.index(message["id"]))
 
 
 def _still_receives(node: Service, client: StockClient, streamer: str) -> None:

@@ -20,7 +20,7 @@ from .stock_client import StockClient
 
 FOLDER = Path(__file__).parent / "emitters"
 NAMESPACE = "/dropcodes"
-EMIT_TIMEOUT_S = 30
+EMIT_TIMEOUT_S = 120
 
 
 class Stage:
@@ -60,7 +60,7 @@ class Stage:
         self.emit_js("end")
         for client in self.clients.values():
             client.wait_event("end")
-        return {name: client.messages("news") for name, client in self.clients.items()}
+        return {name: client.in_order("news") for name, client in self.clients.items()}
 
 
 @pytest.fixture

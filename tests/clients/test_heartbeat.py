@@ -14,9 +14,9 @@ from .setups import Setup, each_setup, usual_key_options
 from .stock_client import StockClient
 from .together import Together, selected_setups
 
-INTERVAL_S, TIMEOUT_S = 1.0, 2.0
+INTERVAL_S, TIMEOUT_S = 1.0, 5.0
 HEARTBEATS = 3
-IDLE_S = 4.5
+IDLE_S = 6.5
 """More than three intervals, and more than interval + time-out: without heartbeats the node and the
 client would both have given up."""
 

@@ -40,6 +40,7 @@ def test_clients_and_their_messages_are_counted_and_nobody_is_named(
                 page.value("deliveries_total", level="acked") == 3
                 and page.value("upgrades_total", outcome="completed") == 1
                 and page.value("receipts_waiting") == 0
+                and page.value("queue_bytes") == 0
             ),
         )
 
@@ -54,7 +55,7 @@ def test_clients_and_their_messages_are_counted_and_nobody_is_named(
         assert page.value("joins_total", namespace="/dropcodes") == 3
         assert page.value("messages_total", outcome="scheduled") == 1
         assert page.value("lateness_seconds_count") == 1
-        assert page.value("lateness_seconds_bucket", le="1.0") == 1
+        assert page.value("lateness_seconds_bucket", le="5.0") == 1
         assert page.value("deliveries_total", level="sent") == 3
         assert page.value("deliveries_total", level="delivered") == 3
         assert page.value("revokes_total", reason="cancelled") == 3
@@ -68,12 +69,15 @@ def test_clients_and_their_messages_are_counted_and_nobody_is_named(
         clients[0].disconnect()
         clients[1].connect(node.url, transports=WEBSOCKET, auth={"apiKey": "rpk_wrong"})
         clients[1].wait_event("connect_error")
-        after = scrape_until(node, lambda page: page.value("sessions_closed_total") >= 2)
+        after = scrape_until(
+            node,
+            lambda page: page.value("sessions_closed_total", reason="transport close") >= 2,
+        )
         assert (
             after.value("join_refusals_total", namespace="/dropcodes", reason="unauthorized") == 1
         )
         assert after.value("wrong_keys_total") == 1
-        assert after.value("sessions_closed_total", reason="transport close") >= 2
+        assert after.value("sessions_closed_total") >= 2
         told = (key.key, node.backend_key, key.streamer, DEVICE, str(sent["id"]), "secret-code")
         for each_page in (before, page, after):
             assert [each for each in told if each in each_page.text] == []
