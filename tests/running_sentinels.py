@@ -12,9 +12,10 @@ from .redis_client import ReplyError
 from .running_redis import RedisProcess, RunningRedis
 
 SERVICE = "main"
-DOWN_AFTER_MS = 500
-"""How long a master must be silent to count as down."""
-HURRY = ("INFO-PERIOD", 1_000, "PUBLISH-PERIOD", 500)
+DOWN_AFTER_MS = 1_500
+"""How long a master must be silent to count as down: longer than a busy machine makes it."""
+HURRY = ("INFO-PERIOD", 1_000, "PUBLISH-PERIOD", 500, "TILT-PERIOD", 1_000)
+"""Also: a Sentinel that stood still trusts itself again after a second, and not after thirty."""
 
 
 class RunningSentinel(RedisProcess):

@@ -21,7 +21,9 @@ class RunningSmallNode:
 
     def __init__(self, node_id: str, redis_port: int, **options: Any) -> None:
         self.node_id = node_id
-        options.setdefault("engine", {"max_packet_bytes": 1024, "max_payload_bytes": 65536})
+        # A ping would be the answer to a poll that is held for something else.
+        engine = {"max_packet_bytes": 1024, "max_payload_bytes": 65536, "ping_interval_s": 300.0}
+        options["engine"] = {**engine, **options.get("engine", {})}
         self._options = {"node_id": node_id, "redis_port": redis_port, "secret": "s", **options}
         self._lines: queue.Queue[Any] = queue.Queue()
         self.ports: Ports

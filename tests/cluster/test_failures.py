@@ -13,16 +13,19 @@ from ..protocol import wire
 from ..running_cluster import DURABLE, Member, RunningCluster
 from ..running_node import ONE_ADDRESS, PluginKey, message
 from ..running_sentinels import RunningSentinels
-from ..scrape import Scrape, scrape
+from ..scrape import Scrape, scrape, scrape_until
 from ..stepped_clock import SteppedClock
+from ..stopwatch import Stopwatch
 from ..swarm import Device
 from ..until import until
 from .plugins import Plugins
 
-OPTIONS = (*ONE_ADDRESS, "--ping-interval", "1", "--ping-timeout", "5")
+OPTIONS = (*ONE_ADDRESS, "--ping-interval", "1", "--ping-timeout", "15", "--drain", "1")
 LIFE_MS = 120_000
 BACK_S = 2.0
 """So soon after Redis has come back everything works again."""
+LATE_MS = 4_000
+"""So late, by the clock of who hears it, is still not by the minutes that clocks are apart; then a message ends."""
 PINGS = 3
 """So many heartbeats a client that is said to stay goes through."""
 
@@ -96,17 +99,17 @@ def test_redis_away(
         assert (status, body["status"]) == (200, "degraded")
         status, body = post(node, key, f"refused-{node.node_id}")
         assert (status, body["error"]["code"]) == (503, "unavailable")
-        assert metrics(node).value("redis_connected") == 0
+        scrape_until(node, lambda page: page.value("redis_connected") == 0)
         assert "no Redis at" in node.log()
     stay(*pair)
 
     cluster.redis.start()
-    begin = time.monotonic()
+    watch = Stopwatch()
     for node in cluster.nodes:
-        until(lambda node=node: post(node, key, f"back-{node.node_id}")[0] == 201, BACK_S)  # type: ignore[misc]
+        until(lambda node=node: post(node, key, f"back-{node.node_id}")[0] == 201)  # type: ignore[misc]
         node.wait_for("/readyz", lambda status, _: status == 200)
         plugins.wait_heard(f"back-{node.node_id}", *pair)
-    assert time.monotonic() - begin < BACK_S
+    assert watch.lived_s < BACK_S
     everything_works(cluster, plugins, key, *pair)
     assert [device.joins for device in pair] == [1, 1]
     assert not any(
@@ -175,7 +178,7 @@ def test_slow_redis(
 ) -> None:
     """Slower is slower. Too slow is away: what is refused then is not done later, either."""
     slow, other = cluster.nodes
-    slow.link.slow(0.2)
+    slow.link.slow(0.1)
     assert post(slow, key, "slow")[0] == 201
     plugins.wait_heard("slow", *pair)
     slow.link.slow(3.0)
@@ -203,7 +206,7 @@ def test_half_open_link(
     assert post(other, key, "cancelled")[0] == 201
     assert other.backend.call("DELETE", "/v1/messages/cancelled")[0] == 200
     plugins.wait_heard("missed", *pair)
-    assert metrics(deaf).value("heals_total") > heals
+    scrape_until(deaf, lambda page: page.value("heals_total") > heals)
     assert "the link to Redis is dead" in deaf.log() or "no answer for" in deaf.log()
     assert plugins.ids(pair[0]) == ["missed"]
     everything_works(cluster, plugins, key, *pair)
@@ -216,16 +219,16 @@ def test_node_killed(
     """What it had accepted lives on; who asks another node for one of its sessions starts anew at once."""
     dying, other = cluster.nodes
     polling = wire.Client(dying.port)
-    assert post(dying, key, "later", delay_ms=1_500)[0] == 201
+    assert post(dying, key, "later", delay_ms=4_000)[0] == 201
     dying.kill()
     polling.port = other.port
-    begin = time.monotonic()
+    watch = Stopwatch()
     answer = polling.get()
     assert (answer.status, answer.json["code"]) == (400, 1)
-    assert time.monotonic() - begin < BACK_S
+    assert watch.lived_s < BACK_S
     plugins.wait_heard("later", pair[1])
     until(lambda: len(other.get("/v1/nodes")[1]["items"]) == 1)
-    assert "node n1 is gone" in other.log()
+    until(lambda: "node n1 is gone" in other.log())
     dying.start()
     plugins.wait_heard("later", pair[0])
     for node in cluster.nodes:
@@ -239,8 +242,8 @@ def test_node_paused(
     """Others do its work. When it wakes, long after it was given up for dead, it does not do it again."""
     frozen, other = cluster.nodes
     for number in range(20):
-        assert post(frozen, key, f"due-{number}", delay_ms=300 + number)[0] == 201
-    assert post(frozen, key, "over", delay_ms=400, ttl_ms=3_000)[0] == 201
+        assert post(frozen, key, f"due-{number}", delay_ms=2_000 + number)[0] == 201
+    assert post(frozen, key, "over", delay_ms=2_000, ttl_ms=3_000)[0] == 201
     frozen.pause()
     try:
         for number in range(20):
@@ -268,10 +271,10 @@ def test_nodes_that_cannot_see_each_other(
     assert polling.poll().startswith("40/dropcodes,")
     for node in cluster.nodes:
         node.door.cut()
-    begin = time.monotonic()
+    watch = Stopwatch()
     answer = polling.get()
     assert (answer.status, answer.json["code"]) == (400, 1)
-    assert time.monotonic() - begin < BACK_S
+    assert watch.lived_s < BACK_S
     assert metrics(two).value("relay_failures_total") >= 1
     for node in cluster.nodes:
         status, body = node.get(f"/v1/streamers/{key.streamer}")
@@ -306,20 +309,20 @@ def test_clocks_minutes_apart(tmp_path: Path) -> None:
         key = cluster.plugin_key()
         devices = [plugins.join(node, key.key, node.node_id) for node in cluster.nodes]
         for node in cluster.nodes:
-            now_ms = time.time() * 1000
-            status, posted = post(node, key, f"due-{node.node_id}", delay_ms=700, ttl_ms=2_000)
+            before_ms = time.time() * 1000
+            status, posted = post(node, key, f"due-{node.node_id}", delay_ms=700, ttl_ms=LATE_MS)
             assert status == 201
             begin_ms, due_ms = instant_ms(posted["created_at"]), instant_ms(posted["deliver_at"])
-            assert abs(begin_ms - now_ms) < 1_000
+            assert before_ms - 1_000 < begin_ms < time.time() * 1000 + 1_000
             assert due_ms == begin_ms + 700
             plugins.wait_heard(posted["id"], *devices)
             for device in devices:
-                assert due_ms <= plugins.at_ms(device, posted["id"]) < due_ms + 1_000
+                assert due_ms <= plugins.at_ms(device, posted["id"]) < due_ms + LATE_MS
                 [heard] = [each for each in plugins.heard(device) if each["id"] == posted["id"]]
-                assert 1_000 < heard["ttl_ms"] <= 2_000
+                assert 0 < heard["ttl_ms"] <= LATE_MS
                 gone = {"id": posted["id"], "reason": "expired"}
                 until(lambda device=device, gone=gone: gone in plugins.heard(device, "revoke"))  # type: ignore[misc]
-            assert time.time() * 1000 >= due_ms + 2_000
+            assert time.time() * 1000 >= due_ms + LATE_MS
         assert metrics(cluster.nodes[0]).value("redis_clock_ahead_seconds") < -190
         assert metrics(cluster.nodes[1]).value("redis_clock_ahead_seconds") > 290
         everything_works(cluster, plugins, key, *devices)
@@ -341,10 +344,12 @@ def test_redis_fails_over(tmp_path: Path) -> None:
             until(lambda: trio.second.call("EXISTS", "rp:m:later") == 1)
             trio.first.kill()
             for node in cluster.nodes:
-                node.wait_for("/readyz", lambda status, _: status == 503)
+                # It is not ready then; how long, the Sentinels decide, who may be faster than we ask.
+                until(lambda node=node: "no Redis at" in node.log())  # type: ignore[misc]
             for node in cluster.nodes:
                 node.wait_ready()
-            assert trio.named() == {trio.second.port}
+            # A node believes the first Sentinel that knows.
+            until(lambda: trio.named() == {trio.second.port})
             plugins.wait_heard("later", *devices)
             everything_works(cluster, plugins, key, *devices)
             assert [device.joins for device in devices] == [1, 1]

@@ -20,6 +20,7 @@ from ..protocol.wire import (
     frame,
     request_bytes,
 )
+from ..running_redis import RunningRedis
 from .running_small_node import PATIENCE_S, RunningSmallNode
 from .test_relayed_polling import KEY, NOOP, UNKNOWN, astray, essence, opened
 
@@ -209,12 +210,14 @@ def test_a_client_that_reads_late(owner: RunningSmallNode, other: RunningSmallNo
 
 
 def test_a_node_that_does_not_read_stops_the_client(
-    owner: RunningSmallNode, other: RunningSmallNode
+    redis: RunningRedis, owner: RunningSmallNode, other: RunningSmallNode
 ) -> None:
     """The node in between takes no more than its buffers hold, and loses nothing of it."""
     client = astray(owner, other)
     websocket = upgraded(client)
     chunk = b"".join(frame(TEXT, b"4" + b"x" * 1000) for _ in range(64))
+    # While Redis does not answer no node is taken for dead, however long this takes.
+    redis.pause()
     owner.pause()
     try:
         sent = 0
@@ -229,6 +232,7 @@ def test_a_node_that_does_not_read_stops_the_client(
             assert sent < 64 << 20, "nothing stops the client"
     finally:
         owner.resume()
+        redis.resume()
     rest = chunk[sent % len(chunk) :] if sent % len(chunk) else b""
     expected = (sent + len(rest)) // len(chunk) * 64
     sending = threading.Thread(target=websocket.socket.sendall, args=[rest])

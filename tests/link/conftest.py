@@ -8,12 +8,17 @@ import pytest_twisted
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from reward_push.cluster.address import RedisAddress
+from reward_push.cluster.connection import calls
 from reward_push.cluster.link import RedisLink
 from reward_push.cluster.subscriber import Subscriber
 
 from ..faulty_link import FaultyLink
 from ..parts import missing
 from ..running_redis import RunningRedis
+from ..until import PATIENCE_S
+
+USUAL_S = calls.ANSWER_S
+"""How long links of nodes wait for an answer."""
 
 
 @pytest.fixture(scope="session")
@@ -79,6 +84,18 @@ async def subscribers():
     yield make
     for subscriber in made:
         await subscriber.stop()
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let answers take as long as a busy machine needs. Tests of what is too long ask for ``usual_patience``."""
+    monkeypatch.setattr(calls, "ANSWER_S", PATIENCE_S)
+
+
+@pytest.fixture
+def usual_patience(_patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give links up as nodes do."""
+    monkeypatch.setattr(calls, "ANSWER_S", USUAL_S)
 
 
 @pytest.fixture(params=["hiredis", "without hiredis"])

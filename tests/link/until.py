@@ -4,21 +4,22 @@ from collections.abc import Callable
 
 from twisted.internet.task import deferLater
 
+from ..stopwatch import Stopwatch
+
 WITHIN_S = 60.0
 
 
-async def until(condition: Callable[[], object], within_s: float = WITHIN_S) -> float:
-    """Return once ``condition()`` holds: how long that took, in seconds. Fails when it takes too long."""
+async def until(condition: Callable[[], object]) -> Stopwatch:
+    """Return once ``condition()`` holds, with what it took. Fails when it does not."""
     from twisted.internet import reactor
 
-    began_s = reactor.seconds()
+    watch = Stopwatch()
     while not condition():
-        took_s = reactor.seconds() - began_s
-        assert took_s < within_s, f"not so within {within_s} s: {condition}"
+        assert watch.passed_s < WITHIN_S, f"not so within {WITHIN_S} s: {condition}"
         await deferLater(reactor, 0.005)
-    return reactor.seconds() - began_s
+    return watch
 
 
 async def connected(link) -> float:
-    """Return once ``link`` can be used."""
-    return await until(lambda: link.trouble() is None)
+    """Return once ``link`` can be used: after how many seconds, in which this machine did not stand still."""
+    return (await until(lambda: link.trouble() is None)).lived_s

@@ -67,10 +67,10 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 
 
 @pytest.fixture(scope="module")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+def unforgiving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """One that lets nobody knock again while a test lasts, however slow the machine."""
     options = (*GUARDED, "--connect-rate-per-ip=0.01/8")
-    with running(tmp_path_factory.mktemp("strict"), *options) as node:
+    with running(tmp_path_factory.mktemp("unforgiving"), *options) as node:
         yield node
 
 
@@ -125,13 +125,13 @@ def test_what_is_no_handshake_is_not_counted(guarded: Node, address: str) -> Non
         Client(guarded.port, headers=at(address))
 
 
-def test_an_address_is_a_network_of_64_bits_in_ipv6(strict: Node) -> None:
+def test_an_address_is_a_network_of_64_bits_in_ipv6(unforgiving: Node) -> None:
     """What one subscriber has; its neighbour is another."""
     for number in range(8):
-        Client(strict.port, headers=at(f"2001:db8:1:1::{number}")).say("1")
-    assert knock(strict, at("2001:db8:1:1:ffff::1")).status == 429
-    assert knock(strict, at("[2001:db8:1:1::5]:443")).status == 429
-    assert knock(strict, at("2001:db8:1:2::1")).status == 200
+        Client(unforgiving.port, headers=at(f"2001:db8:1:1::{number}")).say("1")
+    assert knock(unforgiving, at("2001:db8:1:1:ffff::1")).status == 429
+    assert knock(unforgiving, at("[2001:db8:1:1::5]:443")).status == 429
+    assert knock(unforgiving, at("2001:db8:1:2::1")).status == 200
 
 
 @pytest.mark.parametrize(
@@ -147,17 +147,17 @@ def test_an_address_is_a_network_of_64_bits_in_ipv6(strict: Node) -> None:
     ],
 )
 def test_what_a_client_writes_into_the_header_does_not_help(
-    strict: Node, address: str, forged: str
+    unforgiving: Node, address: str, forged: str
 ) -> None:
     """The proxy's own entry counts: the rightmost that is no trusted proxy."""
     answers = []
     for number in range(9):
         invented = f"203.0.113.{number}"
-        answers.append(knock(strict, at(forged.format(address=address, invented=invented))))
+        answers.append(knock(unforgiving, at(forged.format(address=address, invented=invented))))
         if answers[-1].status == 200:
             # So that only the rate is reached.
             sid = answers[-1].body.split(b'"')[3].decode()
-            request(strict.port, "POST", f"{POLLING}&sid={sid}", at(address), b"1")
+            request(unforgiving.port, "POST", f"{POLLING}&sid={sid}", at(address), b"1")
     assert [answer.status for answer in answers] == [200] * 8 + [429]
 
 
