@@ -13,7 +13,7 @@ from typing import Self
 from ..running_node import Backend, PluginKey, RunningNode, message
 from ..swarm import Device, Heard, Swarm
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 """A message that comes later is missing."""
 _BURST, _RATE = 30, 18
 """How the crowd comes in, below the default rate of handshakes of an address: so many at once, then so many a second."""

@@ -17,7 +17,7 @@ from .counted_node import CountedNode
 from .crowd import Crowd
 from .sockets import address, addresses, dial, knock, read_reply, reset
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 WEBSOCKET = "/websockets/?EIO=4&transport=websocket"
 _SAMPLE_S = 0.05
 MOST_MIB = 160.0

@@ -15,7 +15,7 @@ import attrs
 
 from ..protocol.wire import Headers, WebSocket, request_bytes
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 """Who waits longer for an answer has failed."""
 AT_ONCE = 50
 """Connections of a flood that are under way at one time."""

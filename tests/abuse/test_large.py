@@ -15,7 +15,7 @@ from .sockets import (
     wait_ends,
 )
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 MESSAGES = "/v1/messages"
 FRAMES = [
     frame(TEXT, b"4" + b"x" * 1_100),
