@@ -1,19 +1,18 @@
 """The stores under contract, each opened empty on the real reactor."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
-from twisted.internet.defer import Deferred
 
-from reward_push.cluster.address import RedisAddress
 from reward_push.store.redis.store import RedisStore
 from reward_push.store.sqlite.store import SQLiteStore
 
 from ..running_redis import RunningRedis
+from ..until import PATIENCE_S
 
 
 @pytest.fixture(scope="session")
@@ -24,19 +23,20 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRedis]:
 
 
 @pytest_twisted.async_yield_fixture(params=["file", "memory", "redis"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path):
+async def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A running store with nothing in it. It is an ``IMessageStore`` and an ``IKeyStore``."""
     from twisted.internet import reactor
 
     if request.param == "redis":
         server = request.getfixturevalue("redis")
         # Imported here: the Redis library takes the reactor that there is when it is imported.
-        from reward_push.cluster.link import RedisLink
+        from reward_push.cluster.connection import calls
 
-        connected: Deferred[None] = Deferred()
-        link = RedisLink(RedisAddress.parse(server.url), reactor, connected=firing(connected))
-        link.start()
-        await connected
+        from ..open_link import open_link
+
+        # What the store does is looked at, and not how long a busy machine takes for it.
+        monkeypatch.setattr(calls, "ANSWER_S", PATIENCE_S)
+        link = await open_link(reactor, server.url)
         await link.command("FLUSHALL")
         opened: Any = RedisStore(link, "rp:", lambda: 1_000, deadline_ms=in_a_minute_ms)
         opened.start()
@@ -49,15 +49,6 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path):
         opened.start()
         yield opened
         await opened.stop()
-
-
-def firing(connected: "Deferred[None]") -> Callable[[], Awaitable[None]]:
-    """What is called on each connection: the first fires ``connected``."""
-
-    async def fire() -> None:
-        connected.callback(None)
-
-    return fire
 
 
 def in_a_minute_ms() -> int:

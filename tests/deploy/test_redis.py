@@ -17,7 +17,6 @@ FOLDER = Path(__file__).parents[2] / "deploy" / "redis"
 CONFIGURATION = FOLDER / "reward-push.conf"
 USERS = FOLDER / "users.acl"
 PASSWORD = "Sup3rS3cret"
-TIMEOUT_S = 20.0
 
 
 class DeployedRedis(RunningRedis):
@@ -133,6 +132,7 @@ def test_what_was_accepted_outlives_a_restart(redis: DeployedRedis, tmp_path: Pa
         posted = node.publish(key.streamer, "kept", ttl_ms=600_000)
         redis.restart()
         until(lambda: node.backend.call("GET", f"/v1/messages/{posted['id']}")[0] == 200)
+        node.wait_ready()
         assert node.backend.call("GET", f"/v1/messages/{posted['id']}")[1]["state"] == "live"
         socket = plugin(node, f"&apiKey={key.key}")
         assert wire.event_of(socket.text())[1]["id"] == posted["id"]

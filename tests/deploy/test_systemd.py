@@ -142,7 +142,7 @@ def test_the_socket_is_handed_over(tmp_path: Path) -> None:
         handed = [sys.executable, "-c", HAND_OVER, str(listener.fileno()), *command()]
         [listen] = [value for name, value in examples() if value.startswith("systemd:")]
         told = variables() | {"REWARD_PUSH_LISTEN": listen}
-        with socket.create_connection(("127.0.0.1", port), 30) as early:
+        with socket.create_connection(("127.0.0.1", port), 60) as early:
             early.sendall(b"GET /healthcheck HTTP/1.1\r\nHost: early\r\n\r\n")
             with Started(handed, port, tmp_path, told, [listener.fileno()]) as node:
                 assert early.recv(100).startswith(b"HTTP/1.1 200 ")

@@ -1,10 +1,17 @@
 """What holds for all random histories."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
 
 from reward_push import replay
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_of_others() -> None:
+    """Failures that tests before have left to nobody are logged now, and not in the middle of a history."""
+    gc.collect()
 
 
 @pytest.fixture(autouse=True, scope="module")

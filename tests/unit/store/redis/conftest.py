@@ -6,9 +6,11 @@ import pytest
 from pytest_twisted import blockon
 from twisted.internet.defer import Deferred
 
+from reward_push.cluster.connection import calls
 from tests.open_link import open_link
 from tests.redis_client import RedisClient
 from tests.running_redis import RunningRedis
+from tests.until import PATIENCE_S
 
 from .listener import Listener
 from .opened import Opened
@@ -30,9 +32,13 @@ def redis(running: RunningRedis) -> Iterator[RedisClient]:
 
 
 @pytest.fixture
-def two(running: RunningRedis, redis: RedisClient) -> Iterator[tuple[Opened, Opened]]:
-    """Two nodes' stores on one Redis."""
+def two(
+    running: RunningRedis, redis: RedisClient, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Opened, Opened]]:
+    """Two nodes' stores on one Redis. Their links wait for as long as a busy machine takes."""
     from twisted.internet import reactor
+
+    monkeypatch.setattr(calls, "ANSWER_S", PATIENCE_S)
 
     def connect() -> Opened:
         return Opened(blockon(Deferred.fromCoroutine(open_link(reactor, running.url))))
