@@ -7,6 +7,8 @@ import time
 _TICK_S = 0.01
 _LONGEST_TICK_S = 0.05
 """Two ticks that are further apart say that this process, and mostly the whole machine, did not run."""
+_PAUSE_S = 0.25
+"""So much further apart, it was long enough to be looked at by itself."""
 
 
 class Stopwatch:
@@ -30,6 +32,13 @@ class Stopwatch:
         return _lived().seconds() - self._lived_at_s
 
 
+def pauses() -> list[tuple[float, float]]:
+    """Return when this process stood still for long, since it was first asked or measured: epoch milliseconds."""
+    counting = _lived()
+    counting.seconds()
+    return list(counting.pauses)
+
+
 class _Lived(threading.Thread):
     """Counts the seconds in which this process had its turn."""
 
@@ -38,6 +47,7 @@ class _Lived(threading.Thread):
         self._lock = threading.Lock()
         self._seconds = 0.0
         self._ticked_at_s = time.monotonic()
+        self.pauses: list[tuple[float, float]] = []
 
     def run(self) -> None:
         while True:
@@ -47,8 +57,12 @@ class _Lived(threading.Thread):
     def seconds(self) -> float:
         with self._lock:
             now_s = time.monotonic()
-            self._seconds += min(now_s - self._ticked_at_s, _LONGEST_TICK_S)
+            passed_s = now_s - self._ticked_at_s
+            self._seconds += min(passed_s, _LONGEST_TICK_S)
             self._ticked_at_s = now_s
+            if passed_s > _PAUSE_S:
+                now_ms = time.time() * 1000
+                self.pauses.append((now_ms - passed_s * 1000, now_ms))
             return self._seconds
 
 

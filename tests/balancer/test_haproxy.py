@@ -183,7 +183,7 @@ def test_what_may_have_been_done_is_not_done_again(tmp_path: Path) -> None:
 def test_a_node_that_drains_is_taken_out_and_no_client_is_refused(tmp_path: Path) -> None:
     """From SIGTERM on, through its drain, until it is gone and beyond."""
     with RunningCluster(
-        tmp_path, *ONE_ADDRESS, "--drain", "4", nodes=2, balancing=Balancing.STICKY
+        tmp_path, *ONE_ADDRESS, "--drain", "6", nodes=2, balancing=Balancing.STICKY
     ) as cluster:
         assert cluster.balancer is not None
         cluster.balancer.wait_until_up()

@@ -48,12 +48,21 @@ class Verdict:
 
 
 def judge(
-    ledger: Ledger, windows: Sequence[Window], states: Mapping[str, Any], end_ms: float
+    ledger: Ledger,
+    windows: Sequence[Window],
+    states: Mapping[str, Any],
+    end_ms: float,
+    pauses: Sequence[tuple[float, float]] = (),
 ) -> Verdict:
-    """Judge a run that ended at ``end_ms``, when all had been mended and waited for."""
+    """Judge a run that ended at ``end_ms``, when all had been mended and waited for.
+
+    ``pauses`` are when the whole machine stood still: nobody's fault, and as bad as if everything were broken.
+    """
     troubled = [(each.begin_ms, each.mended_ms + AFTER_MS) for each in windows]
+    troubled += [(begin_ms, over_ms + AFTER_MS) for begin_ms, over_ms in pauses]
     lost, excused = _lost(ledger, troubled, end_ms)
-    late, on_the_way = _late(ledger, windows)
+    frozen = [(each.begin_ms, each.mended_ms) for each in windows if each.fault.node is not None]
+    late, on_the_way = _late(ledger, [*frozen, *pauses])
     once, forgotten, unheard = _once(ledger, states)
     repeats = sum(count - 1 for count in ledger.heard.values())
     return Verdict(
@@ -68,6 +77,7 @@ def judge(
             "answers to posts": dict(sorted(ledger.answers.items())),
             "heard": len(ledger.hearings),
             "receipts seen committed in the run": len(ledger.committed),
+            "pauses of the whole machine": len(pauses),
             "lost": len(lost),
             "short, not heard while something was broken": excused,
             "written again after a committed receipt": len(_again(ledger)),
@@ -126,7 +136,7 @@ def _again(ledger: Ledger) -> list[str]:
     return wrong
 
 
-def _late(ledger: Ledger, windows: Sequence[Window]) -> tuple[list[str], int]:
+def _late(ledger: Ledger, frozen: Sequence[tuple[float, float]]) -> tuple[list[str], int]:
     wrong, on_the_way = [], 0
     for each in ledger.hearings:
         accepted = ledger.accepted.get(each.message_id)
@@ -135,7 +145,7 @@ def _late(ledger: Ledger, windows: Sequence[Window]) -> tuple[list[str], int]:
         wrong += _wrong_times(each, accepted)
         if each.heard_ms > accepted.expires_ms:
             took_ms = each.heard_ms - each.sent_ms
-            if took_ms <= ON_THE_WAY_MS or any(_froze(window, each) for window in windows):
+            if took_ms <= ON_THE_WAY_MS or any(_froze(window, each) for window in frozen):
                 on_the_way += 1
             else:
                 wrong.append(f"heard after its end: {each}, {accepted}")
@@ -151,11 +161,10 @@ def _slowest_ms(ledger: Ledger, troubled: Sequence[tuple[float, float]]) -> int:
     return round(max(calm, default=0))
 
 
-def _froze(window: Window, hearing: Hearing) -> bool:
+def _froze(window: tuple[float, float], hearing: Hearing) -> bool:
     """Whether a node, its own or one that passes on, may have been frozen between writing and hearing."""
-    return window.fault.node is not None and (
-        window.begin_ms < hearing.heard_ms and hearing.sent_ms < window.mended_ms
-    )
+    begin_ms, mended_ms = window
+    return begin_ms < hearing.heard_ms and hearing.sent_ms < mended_ms
 
 
 def _wrong_times(hearing: Hearing, accepted: Accepted) -> list[str]:

@@ -34,7 +34,7 @@ from .load import Audience, Load
 ROUNDS = int(os.environ.get("REWARD_PUSH_CRASH_ROUNDS", "10"))
 SEED = int(os.environ.get("REWARD_PUSH_SEED", "1"))
 LONGEST_LIFE_S = 1.2
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 STORE_CALLS = 1_000
 """How many questions a store is asked at once: it refuses more than it can keep."""
 
