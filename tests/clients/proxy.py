@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import attrs
 
-HOLD_TIMEOUT_S = 30.0
+HOLD_TIMEOUT_S = 120.0
 _CHUNK = 65536
 
 

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from ..until import until
 from .server import Node
 from .wire import Client, Connection, packets_of, request, request_bytes
 
@@ -125,10 +126,7 @@ def test_a_client_that_drops_a_held_poll_is_gone(node: Node, eio: int, how: str)
 
 
 def wait_until_gone(client: Client) -> None:
-    for _ in range(100):
-        if not client.alive:
-            return
-    pytest.fail("the session lives on")
+    until(lambda: not client.alive, said=lambda: "the session lives on")
 
 
 @REVISIONS

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ..until import until
 from .server import Node
 from .test_polling import UNKNOWN, joined, wait_for_hold
 from .wire import Client, WebSocket
@@ -212,8 +213,11 @@ def test_a_lost_websocket_is_the_end_of_its_session(node: Node) -> None:
     websocket.say("5", "40/x,")
     assert websocket.text() == refusal(4, "x")
     websocket.reset()
-    for _ in range(100):
-        answer = client.get().brief
-        if answer != BAD_REQUEST:
-            break
-    assert answer == UNKNOWN
+    answers = [BAD_REQUEST]
+
+    def is_over() -> bool:
+        answers.append(client.get().brief)
+        return answers[-1] != BAD_REQUEST
+
+    until(is_over)
+    assert answers[-1] == UNKNOWN
