@@ -9,17 +9,17 @@ from ..stopwatch import Stopwatch
 WITHIN_S = 60.0
 
 
-async def until(condition: Callable[[], object]) -> Stopwatch:
-    """Return once ``condition()`` holds, with what it took. Fails when it does not."""
+async def until(condition: Callable[[], object]) -> float:
+    """Return once ``condition()`` holds: after how many seconds, pauses of the machine left out. Fails in the end."""
     from twisted.internet import reactor
 
     watch = Stopwatch()
     while not condition():
         assert watch.passed_s < WITHIN_S, f"not so within {WITHIN_S} s: {condition}"
         await deferLater(reactor, 0.005)
-    return watch
+    return watch.lived_s
 
 
 async def connected(link) -> float:
-    """Return once ``link`` can be used: after how many seconds, in which this machine did not stand still."""
-    return (await until(lambda: link.trouble() is None)).lived_s
+    """Return once ``link`` can be used: after how many seconds."""
+    return await until(lambda: link.trouble() is None)
