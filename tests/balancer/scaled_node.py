@@ -20,7 +20,7 @@ class ScaledNode(RunningNode):
     Args:
         folder: where its store and its log are kept.
         idle_timeout_s: what it was told, unscaled.
-        factor: e.g. 0.05: a minute takes three seconds.
+        factor: e.g. 0.1: a minute takes six seconds.
         options: more options of ``reward-push``, as they are.
     """
 
