@@ -11,13 +11,13 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from twisted.internet.task import Clock
 
-from reward_push.census import Census
 from reward_push.engineio.opening import Opening
 from reward_push.engineio.options import EngineOptions
 from reward_push.engineio.outgoing import Outgoing
 from reward_push.engineio.registry import Registry
 from reward_push.engineio.revision import V3, V4
 from reward_push.engineio.session import Session
+from reward_push.node.census import Census
 from reward_push.ops.distribution import Distribution
 from reward_push.rewards.counts import DeliveryCounts
 from reward_push.transports.wheel import Wheel

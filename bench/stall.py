@@ -127,7 +127,7 @@ def turns() -> None:
     from twisted.internet.defer import Deferred
     from twisted.internet.utils import getProcessOutput
 
-    from reward_push.node import build_node
+    from reward_push.node.build import build_node
     from reward_push.settings import load
 
     reactor: Any = installed

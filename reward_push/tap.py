@@ -79,7 +79,7 @@ def makeService(options: Options) -> IService:
         # Heavy, and they install a reactor: not before it is known that they will be used.
         from twisted.internet import reactor as installed
 
-        from .node import build_node
+        from .node.build import build_node
         from .workers.supervisor import supervise
 
         reactor: Any = installed

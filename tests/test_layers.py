@@ -48,40 +48,41 @@ LAYERS: dict[str, set[str]] = {
         "cluster.history",
     },
     "api": {"rewards", "access", "ops"},
-    "replay": {"engineio.interfaces", "socketio", "access", "rewards"},
-    "presence": {"engineio", "socketio", "rewards", "cluster.peers"},
-    "mover": {"engineio"},
-    "recovery": {"access", "cluster", "mover", "store"},
-    "census": {"engineio"},
-    "figures": {"*"},
-    "ports": {"bodies", "access", "api", "settings", "transports"},
-    "signals": set(),
-    "upkeep": set(),
-    "standing": {"*"},
-    "alone": {"*"},
-    "together": {"*"},
-    "holders": {"socketio"},
-    "key_end": {"engineio.interfaces", "socketio", "access"},
-    "renewal": {"socketio", "access", "key_end"},
-    "audience": {
-        *("engineio.errors", "engineio.interfaces", "socketio", "access", "rewards"),
-        *("replay", "holders", "key_end", "renewal"),
+    "admission": set(),
+    "admission.audience": {
+        *("engineio.errors", "engineio.interfaces", "socketio", "access", "rewards", "admission"),
     },
+    "admission.holders": {"socketio"},
+    "admission.key_end": {"engineio.interfaces", "socketio", "access"},
+    "admission.renewal": {"socketio", "access", "admission.key_end"},
+    "admission.replay": {"engineio.interfaces", "socketio", "access", "rewards"},
     "settings": {
         *("engineio.options", "errors", "access.limits", "access.addresses", "cluster.address"),
         *("access.token_keys", "access.key_set_file"),
     },
-    "bodies": {"api", "settings", "transports"},
-    "first_keys": {"access", "errors", "settings"},
     # Talks to a node over HTTP alone.
     "cli": {"settings", "errors"},
+    "signals": set(),
     "workers": {"settings", "signals", "transports.listening"},
     "workers.child": {"*"},
-    "running": {
-        *("engineio.registry", "mover", "ops", "rewards", "socketio.server", "standing"),
-        *("transports.wheel", "upkeep"),
+    "node": set(),
+    "node.alone": {"*"},
+    "node.bodies": {"api", "settings", "transports"},
+    "node.build": {"*"},
+    "node.census": {"engineio"},
+    "node.figures": {"*"},
+    "node.first_keys": {"access", "errors", "settings"},
+    "node.mover": {"engineio"},
+    "node.ports": {"node.bodies", "access", "api", "settings", "transports"},
+    "node.presence": {"engineio", "socketio", "rewards", "cluster.peers"},
+    "node.recovery": {"access", "cluster", "node.mover", "store"},
+    "node.running": {
+        *("engineio.registry", "ops", "rewards", "socketio.server", "transports.wheel"),
+        *("node.mover", "node.standing", "node.upkeep"),
     },
-    "node": {"*"},
+    "node.standing": {"*"},
+    "node.together": {"*"},
+    "node.upkeep": set(),
     "tap": {"*"},
 }
 """Layer → what of ours it may import."""
@@ -117,7 +118,7 @@ SANS_IO = ("engineio", "socketio")
 """Layers that must not touch the network, files or a clock: time is an argument."""
 
 ONLY_IN: dict[str, set[str]] = {
-    "twisted.internet.reactor": {"node", "tap", "workers.child"},
+    "twisted.internet.reactor": {"node.build", "tap", "workers.child"},
     "txredisapi": {"cluster.connection"},
     "autobahn": {"transports"},
     "jwt": {"access"},
@@ -321,7 +322,7 @@ def test_imports_are_found(name: str, is_package: bool, source: str, imported: l
         ("rewards.delivery", "rewards.message.Message", False),
         ("api.resource", "store.sqlite.SqliteStore", True),
         ("transports.site", "api.resource.build", True),
-        ("node", "api.resource.build", False),
+        ("node.build", "api.resource.build", False),
     ],
 )
 def test_directions_are_judged(name: str, imported: str, wrong: bool) -> None:

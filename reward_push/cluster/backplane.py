@@ -108,7 +108,7 @@ class Backplane:
         self._subscriptions.stop()
 
     def hears(self, socket: Any) -> "Deferred[None]":
-        """Fire once everything for ``socket`` is heard; see :class:`..replay.Replay`."""
+        """Fire once everything for ``socket`` is heard; see :class:`..admission.replay.Replay`."""
         return self._subscriptions.add(self._of(socket))
 
     def left(self, socket: Any) -> None:
@@ -116,7 +116,7 @@ class Backplane:
         self._subscriptions.remove(self._of(socket))
 
     def caught_up(self) -> "Deferred[None]":
-        """Fire when all that was published until now was heard; see :class:`..replay.Replay`."""
+        """Fire when all that was published until now was heard; see :class:`..admission.replay.Replay`."""
         return self._fence.passed()
 
     def _of(self, socket: Any) -> list[str]:

@@ -35,7 +35,7 @@ class Healer:
         clock: IReactorTime,
     ) -> None:
         """``sockets_in`` finds the sockets of a namespace's rooms; ``heal`` is
-        :meth:`..replay.Replay.heal`. ``everything`` is called when nobody knows any more what was missed: it
+        :meth:`..admission.replay.Replay.heal`. ``everything`` is called when nobody knows any more what was missed: it
         checks keys and returns all sockets.
         """
         self._store = store

@@ -67,15 +67,15 @@ class UpgradePassage:
 
     @property
     def settling(self) -> bool:
-        """See :class:`..mover.Mover`: how far the upgrade has come is not known here."""
+        """See :class:`..node.mover.Mover`: how far the upgrade has come is not known here."""
         return self._splice is None or self._reach.clock.seconds() - self._joined_s < SETTLED_S
 
     def when_idle(self, call: Callable[[], object]) -> None:
-        """See :class:`..mover.Mover`: what is on its way is not known here."""
+        """See :class:`..node.mover.Mover`: what is on its way is not known here."""
         call()
 
     def evict(self, reason: CloseReason) -> None:
-        """See :class:`..mover.Mover`."""
+        """See :class:`..node.mover.Mover`."""
         self.give_up()
 
     def _left(self) -> None:

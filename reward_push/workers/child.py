@@ -38,7 +38,7 @@ def main() -> None:
 def _serve(task: Task) -> None:
     from twisted.internet import reactor as installed
 
-    from ..node import build_node
+    from ..node.build import build_node
 
     reactor: Any = installed
     ports = SharedPorts(reactor, task.ports)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from reward_push import replay
+from reward_push.admission import replay
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -11,11 +11,11 @@ from reward_push.access.guard import Guard
 from reward_push.access.interfaces import StoredKey
 from reward_push.access.keys import KeyRing
 from reward_push.access.limits import GuardLimits
-from reward_push.audience import Audience
+from reward_push.admission.audience import Audience
+from reward_push.admission.replay import Replay
 from reward_push.engineio.errors import CloseReason
 from reward_push.engineio.options import EngineOptions
 from reward_push.engineio.registry import Registry
-from reward_push.replay import Replay
 from reward_push.rewards.acknowledgements import Acknowledgements
 from reward_push.rewards.delivery import Delivery
 from reward_push.rewards.news import LocalNews

@@ -44,7 +44,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, object]]:
         calls.append((settings, reactor))
         return Service()
 
-    module = ModuleType("reward_push.node")
+    module = ModuleType("reward_push.node.build")
     module.build_node = build_node  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return calls

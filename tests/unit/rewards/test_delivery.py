@@ -14,9 +14,9 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from reward_push.access.interfaces import StoreUnavailable
+from reward_push.admission.replay import FIRST_PAGE, PAGE, PAGE_BYTES, Replay
 from reward_push.engineio.interfaces import ITracker
 from reward_push.engineio.packet import Packet, PacketType
-from reward_push.replay import FIRST_PAGE, PAGE, PAGE_BYTES, Replay
 from reward_push.rewards.acknowledgements import RETRY_S, Acknowledgements
 from reward_push.rewards.delivery import Delivery, LiveMessage, Revocation
 from reward_push.rewards.interfaces import (

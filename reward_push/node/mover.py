@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from .engineio.errors import CloseReason
+from ..engineio.errors import CloseReason
 
 STEP_S = 0.05
 """How often some are sent away."""

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from zope.interface import implementer
 
-from .access.claims import Token
-from .access.interfaces import Key
-from .engineio.interfaces import ITimed, IWheel
-from .socketio.socket import Socket
+from ..access.claims import Token
+from ..access.interfaces import Key
+from ..engineio.interfaces import ITimed, IWheel
+from ..socketio.socket import Socket
 
 REFRESH = "refresh"
 """The event that asks for a fresh token, and the one that brings it."""
@@ -49,7 +49,7 @@ class KeyEnd:
         self._wheel.file(self)
 
     def expire(self, now: float) -> None:
-        """See :class:`.engineio.interfaces.ITimed`."""
+        """See :class:`..engineio.interfaces.ITimed`."""
         left_ms = self.left_ms
         if left_ms <= 0:
             self._socket.client.evict()

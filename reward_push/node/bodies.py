@@ -9,12 +9,12 @@ from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 from zope.interface import implementer
 
-from .api.answers import error_answer
-from .api.auth import Callers, vet
-from .api.errors import INTERNAL, as_refusal, too_large_body
-from .settings.model import HttpSettings
-from .transports.interfaces import IBodyPolicy, IUpload
-from .transports.large import Unwelcome
+from ..api.answers import error_answer
+from ..api.auth import Callers, vet
+from ..api.errors import INTERNAL, as_refusal, too_large_body
+from ..settings.model import HttpSettings
+from ..transports.interfaces import IBodyPolicy, IUpload
+from ..transports.large import Unwelcome
 
 BATCH = b"/v1/messages/batch"
 
@@ -30,7 +30,7 @@ class ApiBodies:
     _log = Logger()
 
     def limit(self, method: bytes, uri: bytes) -> int:
-        """See :class:`.transports.interfaces.IBodyPolicy`."""
+        """See :class:`..transports.interfaces.IBodyPolicy`."""
         if uri.partition(b"?")[0] == BATCH:
             return self.settings.max_api_batch_bytes
         return self.settings.max_api_body_bytes
@@ -38,11 +38,11 @@ class ApiBodies:
     def receiving(
         self, method: bytes, uri: bytes, headers: Headers, drop: Callable[[], None], peer: str
     ) -> IUpload | None:
-        """See :class:`.transports.interfaces.IBodyPolicy`: nobody waits for one that is not complete."""
+        """See :class:`..transports.interfaces.IBodyPolicy`: nobody waits for one that is not complete."""
         return None
 
     def vet(self, request: Request) -> "Deferred[Unwelcome | None]":
-        """See :class:`.transports.interfaces.IBodyPolicy`."""
+        """See :class:`..transports.interfaces.IBodyPolicy`."""
         return Deferred.fromCoroutine(self._vet(request))
 
     async def _vet(self, request: Request) -> Unwelcome | None:
@@ -65,5 +65,5 @@ class ApiBodies:
     def refuse(
         self, method: bytes, uri: bytes, headers: Headers
     ) -> tuple[list[tuple[bytes, bytes]], bytes]:
-        """See :class:`.transports.interfaces.IBodyPolicy`."""
+        """See :class:`..transports.interfaces.IBodyPolicy`."""
         return [(b"Content-Type", b"application/json")], too_large_body()

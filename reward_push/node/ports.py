@@ -7,17 +7,17 @@ import attrs
 from twisted.application.service import IService, MultiService
 from twisted.internet.error import CannotListenError
 
-from .access.interfaces import IDoor
-from .api.auth import Callers
-from .api.resource import Apis
+from ..access.interfaces import IDoor
+from ..api.auth import Callers
+from ..api.resource import Apis
+from ..settings.errors import SettingsError
+from ..settings.model import HttpSettings, Settings
+from ..transports.listening import listening
+from ..transports.options import SiteOptions
+from ..transports.resource import EngineResource
+from ..transports.root import Root
+from ..transports.site import EdgeSite, build_site
 from .bodies import ApiBodies
-from .settings.errors import SettingsError
-from .settings.model import HttpSettings, Settings
-from .transports.listening import listening
-from .transports.options import SiteOptions
-from .transports.resource import EngineResource
-from .transports.root import Root
-from .transports.site import EdgeSite, build_site
 
 OUTSIDE_BODY_BYTES = 1 << 16
 """Largest body on a port that serves no calls with bodies: as much as a client's POST may have."""
@@ -43,7 +43,7 @@ def ports(
     """Make the port that clients use and, where the settings name it, the one for backends and operators.
 
     Nothing listens before the services start; their ``privilegedStartService`` raises
-    :class:`.settings.errors.SettingsError` where a port cannot be had. The port for clients is listened on through
+    :class:`..settings.errors.SettingsError` where a port cannot be had. The port for clients is listened on through
     ``clients_reactor``, as other processes may share it.
     """
     http = settings.http

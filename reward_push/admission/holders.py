@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from .socketio.socket import Socket
+from ..socketio.socket import Socket
 
 
 class Holders:

@@ -10,20 +10,20 @@ import attrs
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from .access.keys import KeyRing
-from .audience import Audience
-from .engineio.registry import Registry
+from ..access.keys import KeyRing
+from ..admission.audience import Audience
+from ..admission.replay import Replay
+from ..engineio.registry import Registry
+from ..rewards.delivery import Delivery
+from ..rewards.interfaces import INews
+from ..rewards.news import LocalNews
+from ..rewards.waiting import Waiting
+from ..socketio.server import Server
+from ..transports.acceptor import WebSocketAcceptor
+from ..transports.cors import Origins
+from ..transports.options import SiteOptions
 from .mover import Guest
 from .presence import HerePresence
-from .replay import Replay
-from .rewards.delivery import Delivery
-from .rewards.interfaces import INews
-from .rewards.news import LocalNews
-from .rewards.waiting import Waiting
-from .socketio.server import Server
-from .transports.acceptor import WebSocketAcceptor
-from .transports.cors import Origins
-from .transports.options import SiteOptions
 
 
 @attrs.frozen
@@ -55,8 +55,8 @@ class IStanding(Interface):
 
     store = Attribute("An ``IMessageStore`` and ``IKeyStore``.")
     now_ms = Attribute("The store's clock: ``() -> int``, epoch milliseconds.")
-    ask_every_s = Attribute("See :class:`.rewards.scheduler.Scheduler`.")
-    missed_grace_ms = Attribute("See :class:`.rewards.scheduler.Scheduler`.")
+    ask_every_s = Attribute("See :class:`..rewards.scheduler.Scheduler`.")
+    missed_grace_ms = Attribute("See :class:`..rewards.scheduler.Scheduler`.")
     drain_s = Attribute("How long clients are moved away at a stop, in seconds; 0: at once.")
     troubles = Attribute("What to watch for ``/readyz``: a list of ``() -> str | None``.")
     presence = Attribute("An ``IPresence``; once joined.")
@@ -65,13 +65,13 @@ class IStanding(Interface):
         """Return whom to tell what the store has done; ``local`` applies news to this node's sockets."""
 
     def hears(socket: Any) -> "Deferred[None]":
-        """See :class:`.replay.Replay`."""
+        """See :class:`..admission.replay.Replay`."""
 
     def left(socket: Any) -> None:
         """A socket for which :meth:`hears` was called is gone."""
 
     def caught_up() -> "Deferred[None]":
-        """See :class:`.replay.Replay`."""
+        """See :class:`..admission.replay.Replay`."""
 
     def join(parts: Parts) -> None:
         """Take the rest of the node."""

@@ -7,15 +7,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from .engineio.registry import Registry
+from ..engineio.registry import Registry
+from ..ops.health import Health
+from ..rewards.receipts import ReceiptBuffer
+from ..rewards.scheduler import CLAIM_AHEAD_MS, Scheduler
+from ..rewards.waiting import Waiting
+from ..socketio.server import Server
+from ..transports.wheel import Wheel
 from .mover import Mover
-from .ops.health import Health
-from .rewards.receipts import ReceiptBuffer
-from .rewards.scheduler import CLAIM_AHEAD_MS, Scheduler
-from .rewards.waiting import Waiting
-from .socketio.server import Server
 from .standing import IStanding
-from .transports.wheel import Wheel
 from .upkeep import Upkeep
 
 READY_WITHIN_S = 5.0
@@ -60,7 +60,7 @@ class Node(MultiService):
         self._upkeep = upkeep
 
     def privilegedStartService(self) -> None:
-        """Listen. Raises :class:`.errors.StartError` when a port cannot be had."""
+        """Listen. Raises :class:`..errors.StartError` when a port cannot be had."""
         self._standing.listen()
         super().privilegedStartService()
 

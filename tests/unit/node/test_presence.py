@@ -11,13 +11,13 @@ from reward_push.cluster.envelope import Answer, decode
 from reward_push.cluster.peers import ANSWER_S, Peers
 from reward_push.engineio.packet import Packet, PacketType
 from reward_push.engineio.revision import V3, V4
-from reward_push.presence import ClusterPresence, HerePresence, LonePresence
+from reward_push.node.presence import ClusterPresence, HerePresence, LonePresence
 from reward_push.rewards.interfaces import Device
 from reward_push.rewards.member import Member
 from reward_push.rewards.presence import IPresence
 from reward_push.rewards.rooms import streamer_room
 
-from .socketio.world import Peer, World
+from ..socketio.world import Peer, World
 
 NOW_MS = 1_800_000_000_000
 

@@ -4,7 +4,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from reward_push.upkeep import Upkeep
+from reward_push.node.upkeep import Upkeep
 
 
 class UpkeepTests(SynchronousTestCase):

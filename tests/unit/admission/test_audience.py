@@ -14,18 +14,18 @@ from reward_push.access.keys import KeyRing
 from reward_push.access.limits import GuardLimits
 from reward_push.access.token_keys import of_secret
 from reward_push.access.tokens import Tokens
-from reward_push.audience import Audience
+from reward_push.admission.audience import Audience
+from reward_push.admission.key_end import LOOK_S
 from reward_push.engineio.errors import CloseReason
 from reward_push.engineio.opening import Opening
 from reward_push.engineio.revision import V3, V4, Revision
-from reward_push.key_end import LOOK_S
 from reward_push.rate import Rate
 from reward_push.rewards.interfaces import Device
 from reward_push.rewards.member import Member
 
-from ..token_maker import SECRET
-from ..token_maker import token as made
-from .socketio.world import Peer, World
+from ...token_maker import SECRET
+from ...token_maker import token as made
+from ..socketio.world import Peer, World
 
 NOW_MS = 1_800_000_000_000
 

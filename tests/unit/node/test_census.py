@@ -4,13 +4,13 @@ from collections import deque
 
 import pytest
 
-from reward_push.census import SLICE, Census
 from reward_push.engineio.options import EngineOptions
 from reward_push.engineio.outgoing import message
 from reward_push.engineio.registry import Registry
 from reward_push.engineio.revision import V3, V4
+from reward_push.node.census import SLICE, Census
 
-from .fakes import FakeTransport, FakeWheel, Recorder
+from ..fakes import FakeTransport, FakeWheel, Recorder
 
 
 class Bench:

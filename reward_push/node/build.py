@@ -10,19 +10,42 @@ from typing import Any
 from twisted.application.service import IService
 from twisted.logger import Logger
 
-from .access.addresses import Proxies
-from .access.guard import GIVES_WAY_AFTER_S, Guard
-from .access.key_set_file import CHECK_S, KeySetFile
-from .access.keys import CACHE_SIZE, KeyRing
-from .access.tokens import Tokens
-from .access.usage import FLUSH_S
+from ..access.addresses import Proxies
+from ..access.guard import GIVES_WAY_AFTER_S, Guard
+from ..access.key_set_file import CHECK_S, KeySetFile
+from ..access.keys import CACHE_SIZE, KeyRing
+from ..access.tokens import Tokens
+from ..access.usage import FLUSH_S
+from ..admission.audience import Audience
+from ..admission.replay import Replay
+from ..api.auth import Callers
+from ..api.resource import build_api
+from ..engineio.errors import CloseReason
+from ..engineio.registry import Registry
+from ..ops.health import Health
+from ..ops.heap import LOOK_S, Heap
+from ..ops.lag import LoopLag
+from ..ops.metrics import Metrics
+from ..ops.open_files import allow_open_files
+from ..rewards.acknowledgements import Acknowledgements
+from ..rewards.delivery import Delivery
+from ..rewards.news import LocalNews
+from ..rewards.publisher import Publisher
+from ..rewards.receipts import ReceiptBuffer
+from ..rewards.scheduler import Scheduler
+from ..rewards.waiting import Waiting
+from ..settings.model import Settings, TokenSettings
+from ..settings.short_secrets import SHORT, short_secrets
+from ..signals import on_second_stop
+from ..socketio.decoder import Decoder, Limits
+from ..socketio.server import Server
+from ..transports.acceptor import WebSocketAcceptor
+from ..transports.cors import Origins
+from ..transports.options import SiteOptions
+from ..transports.resource import EngineResource
+from ..transports.wheel import Wheel, tick_for
 from .alone import Alone
-from .api.auth import Callers
-from .api.resource import build_api
-from .audience import Audience
 from .census import Census
-from .engineio.errors import CloseReason
-from .engineio.registry import Registry
 from .figures import (
     ApiFigures,
     StoreFigures,
@@ -31,33 +54,10 @@ from .figures import (
     show_messages,
     show_node,
 )
-from .ops.health import Health
-from .ops.heap import LOOK_S, Heap
-from .ops.lag import LoopLag
-from .ops.metrics import Metrics
-from .ops.open_files import allow_open_files
 from .ports import ports
 from .presence import HerePresence
-from .replay import Replay
-from .rewards.acknowledgements import Acknowledgements
-from .rewards.delivery import Delivery
-from .rewards.news import LocalNews
-from .rewards.publisher import Publisher
-from .rewards.receipts import ReceiptBuffer
-from .rewards.scheduler import Scheduler
-from .rewards.waiting import Waiting
 from .running import Node
-from .settings.model import Settings, TokenSettings
-from .settings.short_secrets import SHORT, short_secrets
-from .signals import on_second_stop
-from .socketio.decoder import Decoder, Limits
-from .socketio.server import Server
 from .standing import IStanding, Parts
-from .transports.acceptor import WebSocketAcceptor
-from .transports.cors import Origins
-from .transports.options import SiteOptions
-from .transports.resource import EngineResource
-from .transports.wheel import Wheel, tick_for
 from .upkeep import Upkeep
 
 _log = Logger()
@@ -74,7 +74,7 @@ def build_node(settings: Settings, reactor: Any, clients_reactor: Any = None) ->
     The store is opened once to see that it can be, and gets its first keys if it has none: they are
     shown here, before the process may turn into a daemon without a terminal.
 
-    Raises :class:`.errors.StartError`.
+    Raises :class:`..errors.StartError`.
     """
     # Twisted's reactor goes by the wall clock, which may be set: every timer would stall or fire at once.
     # What is due is the schedule's business, and goes by the wall clock there.

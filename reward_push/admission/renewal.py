@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
-from .access.claims import Token
-from .access.guard import Guard
-from .access.keys import KeyRing
+from ..access.claims import Token
+from ..access.guard import Guard
+from ..access.keys import KeyRing
+from ..socketio.socket import Socket
 from .key_end import KeyEnd
-from .socketio.socket import Socket
 
 
 class Renewal:

@@ -16,13 +16,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .access.interfaces import StoreUnavailable
-from .engineio.interfaces import ITimed
-from .rewards.delivery import Delivery
-from .rewards.interfaces import IMessageStore
-from .rewards.message import Message
-from .rewards.receipts import ReceiptBuffer
-from .socketio.socket import Socket
+from ..access.interfaces import StoreUnavailable
+from ..engineio.interfaces import ITimed
+from ..rewards.delivery import Delivery
+from ..rewards.interfaces import IMessageStore
+from ..rewards.message import Message
+from ..rewards.receipts import ReceiptBuffer
+from ..socketio.socket import Socket
 
 LOOK_S = 1.0
 """A wall clock that was set forward is noticed after this long."""
@@ -254,7 +254,7 @@ class _NotYet:
         self._replay = replay
 
     def expire(self, now: float) -> None:
-        """See :class:`.engineio.interfaces.ITimed`."""
+        """See :class:`..engineio.interfaces.ITimed`."""
         self._replay.look(self)
 
 

@@ -9,10 +9,10 @@ import attrs
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from .access.interfaces import KeyKind, Right, StoredKey
-from .access.key_text import new_key
-from .errors import StartError
-from .settings.model import Settings
+from ..access.interfaces import KeyKind, Right, StoredKey
+from ..access.key_text import new_key
+from ..errors import StartError
+from ..settings.model import Settings
 
 STREAMER = "demo"
 
@@ -60,7 +60,7 @@ class FirstKeys:
         """Print both to the terminal, with a client and a call that are ready to be pasted.
 
         To the real standard output: ``sys.stdout`` may be the log, where no key belongs. Raises
-        :class:`.errors.StartError` when there is nobody to show them to.
+        :class:`..errors.StartError` when there is nobody to show them to.
         """
         text = _TEXT.format(
             backend=self.backend,

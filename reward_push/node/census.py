@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 from twisted.internet.defer import Deferred
 
-from .engineio.session import Session
+from ..engineio.session import Session
 
 SLICE = 1000
 """Sessions looked at in one go: well under a millisecond."""

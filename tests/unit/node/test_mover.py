@@ -6,10 +6,10 @@ from twisted.internet.task import Clock
 
 from reward_push.engineio.packet import Packet, PacketType
 from reward_push.engineio.revision import V4
-from reward_push.mover import STEP_S, Mover
+from reward_push.node.mover import STEP_S, Mover
 
-from .fakes import FakeTransport
-from .socketio.world import World
+from ..fakes import FakeTransport
+from ..socketio.world import World
 
 
 class Node:

@@ -15,41 +15,41 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from .cluster.address import RedisAddress
-from .cluster.advertise import address_of
-from .cluster.backplane import Backplane, ToldByStore
-from .cluster.channels import Channels
-from .cluster.clock import ClusterClock
-from .cluster.directory import Directory
-from .cluster.emitted import JS_PATTERN, PYTHON_CHANNEL
-from .cluster.emitters import Emitters
-from .cluster.healing import Healer
-from .cluster.here import Here
-from .cluster.latecomers import Latecomers
-from .cluster.link import RedisLink
-from .cluster.listener import Listener, NodeSite
-from .cluster.member import Load, Member
-from .cluster.peers import Peers
-from .cluster.reach import Reach
-from .cluster.relay import Relay
-from .cluster.secret import SharedSecret
-from .cluster.signature import Sender, Signer, Verifier
-from .cluster.subscriber import Subscriber
-from .errors import StartError
+from ..cluster.address import RedisAddress
+from ..cluster.advertise import address_of
+from ..cluster.backplane import Backplane, ToldByStore
+from ..cluster.channels import Channels
+from ..cluster.clock import ClusterClock
+from ..cluster.directory import Directory
+from ..cluster.emitted import JS_PATTERN, PYTHON_CHANNEL
+from ..cluster.emitters import Emitters
+from ..cluster.healing import Healer
+from ..cluster.here import Here
+from ..cluster.latecomers import Latecomers
+from ..cluster.link import RedisLink
+from ..cluster.listener import Listener, NodeSite
+from ..cluster.member import Load, Member
+from ..cluster.peers import Peers
+from ..cluster.reach import Reach
+from ..cluster.relay import Relay
+from ..cluster.secret import SharedSecret
+from ..cluster.signature import Sender, Signer, Verifier
+from ..cluster.subscriber import Subscriber
+from ..errors import StartError
+from ..ops.metrics import Metrics
+from ..rewards.interfaces import INews
+from ..rewards.news import LocalNews
+from ..rewards.presence import IPresence
+from ..settings.errors import SettingsError
+from ..settings.model import ClusterSettings, Settings
+from ..store.redis.store import RedisStore
+from ..transports.resource import EngineResource
 from .figures import show_others, show_redis
 from .first_keys import offer_first_keys
 from .mover import Guest
-from .ops.metrics import Metrics
 from .presence import ClusterPresence
 from .recovery import LOOK_EVERY_S, Recovery
-from .rewards.interfaces import INews
-from .rewards.news import LocalNews
-from .rewards.presence import IPresence
-from .settings.errors import SettingsError
-from .settings.model import ClusterSettings, Settings
 from .standing import IStanding, Parts, maintenance_s
-from .store.redis.store import RedisStore
-from .transports.resource import EngineResource
 
 ACCEPT_WITHIN_MS = 1_900
 """What Redis does not accept in this time it does not accept at all: a little less than anybody waits."""
@@ -74,7 +74,7 @@ class Together:
     def __init__(
         self, settings: Settings, cluster: ClusterSettings, metrics: Metrics, reactor: Any
     ) -> None:
-        """Connect to nothing yet. Raises :class:`.errors.StartError`."""
+        """Connect to nothing yet. Raises :class:`..errors.StartError`."""
         try:
             address = RedisAddress.parse(cluster.redis_url)
             named = f"reward-push:{settings.node_id}"

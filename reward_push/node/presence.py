@@ -6,13 +6,13 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from .cluster.peers import Peers
-from .engineio.errors import CloseReason
-from .engineio.interfaces import IWheel
-from .rewards.presence import IPresence, Present, PresentSocket
-from .rewards.rooms import streamer_room
-from .socketio.server import Server
-from .socketio.socket import Socket
+from ..cluster.peers import Peers
+from ..engineio.errors import CloseReason
+from ..engineio.interfaces import IWheel
+from ..rewards.presence import IPresence, Present, PresentSocket
+from ..rewards.rooms import streamer_room
+from ..socketio.server import Server
+from ..socketio.socket import Socket
 
 
 class HerePresence:
@@ -31,7 +31,7 @@ class HerePresence:
         return [self._shown(socket) for socket in self._find(streamer, None)]
 
     def disconnect(self, streamer: str, namespaces: Collection[str] | None) -> int:
-        """Close its connections here; return how many. See :class:`.rewards.presence.IPresence`."""
+        """Close its connections here; return how many. See :class:`..rewards.presence.IPresence`."""
         clients = {socket.client for socket in self._find(streamer, namespaces)}
         for client in clients:
             client.evict(CloseReason.FORCED_CLOSE)
@@ -70,11 +70,11 @@ class LonePresence:
         self._here = here
 
     def sockets_of(self, streamer: str) -> "Deferred[Present]":
-        """See :class:`.rewards.presence.IPresence`."""
+        """See :class:`..rewards.presence.IPresence`."""
         return succeed(Present(self._here.sockets_of(streamer)))
 
     def disconnect(self, streamer: str, namespaces: Collection[str] | None) -> "Deferred[int]":
-        """See :class:`.rewards.presence.IPresence`."""
+        """See :class:`..rewards.presence.IPresence`."""
         return succeed(self._here.disconnect(streamer, namespaces))
 
 
@@ -89,11 +89,11 @@ class ClusterPresence:
         peers.answer("disconnect", self._close)
 
     def sockets_of(self, streamer: str) -> "Deferred[Present]":
-        """See :class:`.rewards.presence.IPresence`."""
+        """See :class:`..rewards.presence.IPresence`."""
         return Deferred.fromCoroutine(self._sockets_of(streamer))
 
     def disconnect(self, streamer: str, namespaces: Collection[str] | None) -> "Deferred[int]":
-        """See :class:`.rewards.presence.IPresence`. A node that does not answer closes them all the same."""
+        """See :class:`..rewards.presence.IPresence`. A node that does not answer closes them all the same."""
         return Deferred.fromCoroutine(self._disconnect(streamer, namespaces))
 
     async def _sockets_of(self, streamer: str) -> Present:

@@ -9,9 +9,9 @@ from twisted.internet.task import Clock
 from reward_push.access.interfaces import StoreUnavailable
 from reward_push.access.keys import KeyRing
 from reward_push.engineio.errors import CloseReason
-from reward_push.recovery import SEND_AWAY_WITHIN_S, Recovery
+from reward_push.node.recovery import SEND_AWAY_WITHIN_S, Recovery
 
-from .access.test_keys import RecordingStore, plugin_key, result
+from ..access.test_keys import RecordingStore, plugin_key, result
 
 
 class FakeRedis:

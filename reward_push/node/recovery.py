@@ -13,11 +13,11 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from .access.interfaces import StoreUnavailable
-from .access.keys import KeyRing
-from .cluster.clock import ClusterClock
+from ..access.interfaces import StoreUnavailable
+from ..access.keys import KeyRing
+from ..cluster.clock import ClusterClock
+from ..store.redis.store import RedisStore
 from .mover import Guest, Mover
-from .store.redis.store import RedisStore
 
 LOOK_EVERY_S = 2.0
 """How often it is looked whether Redis still has what it knew."""

@@ -10,7 +10,7 @@ from reward_push.access.interfaces import KeyKind, Right, StoreUnavailable
 from reward_push.access.key_text import new_key
 from reward_push.access.keys import KeyRing
 from reward_push.api.auth import Callers
-from reward_push.bodies import ApiBodies
+from reward_push.node.bodies import ApiBodies
 from reward_push.settings import load
 
 STORED, TEXT = new_key(KeyKind.BACKEND, 0, rights=[Right.PUBLISH])

@@ -12,35 +12,35 @@ from zope.interface.interface import InterfaceClass
 
 import twisted
 
-from .access.guard import Guard
-from .access.interfaces import IKeyStore
-from .audience import Audience
+from ..access.guard import Guard
+from ..access.interfaces import IKeyStore
+from ..admission.audience import Audience
+from ..cluster.backplane import Backplane
+from ..cluster.clock import ClusterClock
+from ..cluster.directory import Directory
+from ..cluster.reach import Reach
+from ..cluster.relay import Relay
+from ..engineio.errors import CloseReason, Refusal
+from ..engineio.registry import Registry
+from ..ops.health import STATUS_WORDS
+from ..ops.metrics import Metrics
+from ..ops.timed import Observe, Timed
+from ..rewards.delivery import Delivery
+from ..rewards.errors import ErrorCode
+from ..rewards.interfaces import IMessageStore, Reason
+from ..rewards.outcome import LIVE, REPEATED, SCHEDULED
+from ..rewards.publisher import Publisher
+from ..rewards.receipts import ReceiptBuffer
+from ..rewards.waiting import Waiting
+from ..socketio.server import Server
+from ..transports.resource import DRAINING, EngineResource
+from ..transports.site import EdgeSite
 from .census import Census
-from .cluster.backplane import Backplane
-from .cluster.clock import ClusterClock
-from .cluster.directory import Directory
-from .cluster.reach import Reach
-from .cluster.relay import Relay
-from .engineio.errors import CloseReason, Refusal
-from .engineio.registry import Registry
-from .ops.health import STATUS_WORDS
-from .ops.metrics import Metrics
-from .ops.timed import Observe, Timed
-from .rewards.delivery import Delivery
-from .rewards.errors import ErrorCode
-from .rewards.interfaces import IMessageStore, Reason
-from .rewards.outcome import LIVE, REPEATED, SCHEDULED
-from .rewards.publisher import Publisher
-from .rewards.receipts import ReceiptBuffer
-from .rewards.waiting import Waiting
-from .socketio.server import Server
-from .transports.resource import DRAINING, EngineResource
-from .transports.site import EdgeSite
 
 if TYPE_CHECKING:
     # Not otherwise: their library installs a reactor.
-    from .cluster.link import RedisLink
-    from .cluster.subscriber import Subscriber
+    from ..cluster.link import RedisLink
+    from ..cluster.subscriber import Subscriber
 
 STORE: tuple[InterfaceClass, ...] = (IMessageStore, IKeyStore)
 PUBLISHING = {"POST /v1/messages": "message", "POST /v1/messages/batch": "batch"}
@@ -83,7 +83,7 @@ class ApiFigures:
         metrics.show("api_requests_total", lambda: self._answers)
 
     def observe(self, call: str, status: int, seconds: float) -> None:
-        """See :data:`.api.resource.Observe`."""
+        """See :data:`..api.resource.Observe`."""
         self._answers[call, str(status)] += 1
         spread = self._spread.get(call)
         if spread is not None:

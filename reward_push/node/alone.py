@@ -8,19 +8,19 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import LoopingCall
 from zope.interface import implementer
 
-from .access.interfaces import StoredKey
-from .errors import StartError
+from ..access.interfaces import StoredKey
+from ..errors import StartError
+from ..rewards.instants import to_rfc3339
+from ..rewards.interfaces import INews
+from ..rewards.news import LocalNews
+from ..rewards.presence import IPresence
+from ..settings.model import Settings
+from ..store.errors import StoreError
+from ..store.sqlite.store import SQLiteStore, open_store
 from .first_keys import FirstKeys
 from .mover import Guest
 from .presence import LonePresence
-from .rewards.instants import to_rfc3339
-from .rewards.interfaces import INews
-from .rewards.news import LocalNews
-from .rewards.presence import IPresence
-from .settings.model import Settings
 from .standing import IStanding, Parts, maintenance_s
-from .store.errors import StoreError
-from .store.sqlite.store import SQLiteStore, open_store
 
 
 @implementer(IStanding)
@@ -37,7 +37,7 @@ class Alone:
         """Open the store once to see that it can be, and give it its first keys if it has none.
 
         They are shown here, before the process may turn into a daemon without a terminal. Raises
-        :class:`.errors.StartError`.
+        :class:`..errors.StartError`.
         """
         try:
             first_keys = _first_keys(settings)

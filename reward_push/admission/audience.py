@@ -13,25 +13,25 @@ from typing import Any
 
 import attrs
 
-from .access.claims import KEY_ID_PREFIX, Token
-from .access.credentials import from_authorization
-from .access.guard import Guard
-from .access.interfaces import ANY_STREAMER, Key, KeyKind, StoreUnavailable
-from .access.keys import KeyRing
-from .engineio.errors import CloseReason
-from .engineio.interfaces import IWheel
+from ..access.claims import KEY_ID_PREFIX, Token
+from ..access.credentials import from_authorization
+from ..access.guard import Guard
+from ..access.interfaces import ANY_STREAMER, Key, KeyKind, StoreUnavailable
+from ..access.keys import KeyRing
+from ..engineio.errors import CloseReason
+from ..engineio.interfaces import IWheel
+from ..rewards.acknowledgements import Acknowledgements
+from ..rewards.delivery import Delivery
+from ..rewards.interfaces import Device, IMessageStore
+from ..rewards.member import Member
+from ..rewards.names import NAME_RULE, is_name
+from ..rewards.rooms import EVERYBODY, group_room, streamer_room
+from ..socketio.namespace import ConnectionRefused, Namespace, TryLater
+from ..socketio.socket import Socket
 from .holders import Holders
 from .key_end import REFRESH, KeyEnd
 from .renewal import Renewal
 from .replay import Replay
-from .rewards.acknowledgements import Acknowledgements
-from .rewards.delivery import Delivery
-from .rewards.interfaces import Device, IMessageStore
-from .rewards.member import Member
-from .rewards.names import NAME_RULE, is_name
-from .rewards.rooms import EVERYBODY, group_room, streamer_room
-from .socketio.namespace import ConnectionRefused, Namespace, TryLater
-from .socketio.socket import Socket
 
 UNAUTHORIZED = "unauthorized"
 FORBIDDEN = "forbidden"
@@ -142,7 +142,7 @@ class Audience:
         return [key_id for key_id in self.holders if not key_id.startswith(KEY_ID_PREFIX)]
 
     async def check_keys(self) -> None:
-        """Close the connections of keys whose end may have been missed: see :meth:`.access.keys.KeyRing.check`."""
+        """Close the connections of keys whose end may have been missed: see :meth:`..access.keys.KeyRing.check`."""
         await self._keys.check(self.keys_in_use())
 
     def revoked(self, key_id: str) -> None:

@@ -6,7 +6,7 @@ from twisted.internet.defer import fail, succeed
 from zope.interface.verify import verifyObject
 
 from reward_push.access.interfaces import StoreUnavailable
-from reward_push.figures import STORE, ApiFigures, StoreFigures, lateness
+from reward_push.node.figures import STORE, ApiFigures, StoreFigures, lateness
 from reward_push.ops.metrics import Metrics
 
 

@@ -9,7 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 
 from reward_push.access.interfaces import StoredKey
-from reward_push.first_keys import base_url, goes_nowhere, offer_first_keys
+from reward_push.node.first_keys import base_url, goes_nowhere, offer_first_keys
 from reward_push.settings import load
 
 
