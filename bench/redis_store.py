@@ -256,7 +256,7 @@ async def receipts(meter: Meter) -> None:
         "owed, one", [lambda each=each: store.owed(each, NAMESPACE) for each in named]
     )
     await meter.measure(
-        "told, one", [lambda n=n: store.told(named[n], [f"one-{n}"]) for n in range(N)]
+        "told, one", [lambda n=n: store.told(f"one-{n}", [named[n]]) for n in range(N)]
     )
     await meter.measure(
         "owed, nothing", [lambda each=each: store.owed(each, NAMESPACE) for each in named]

@@ -276,8 +276,8 @@ class IMessageStore(Interface):
     def owed(device: int, namespace: str) -> "Deferred[list[OwedRevoke]]":
         """The revokes a device has not proved to have got. Only named devices are owed any."""
 
-    def told(device: int, message_ids: Sequence[str]) -> "Deferred[None]":
-        """The device has proved to have got these revokes."""
+    def told(message_id: str, devices: Sequence[int]) -> "Deferred[None]":
+        """These devices have proved to have got the revoke of a message."""
 
 
 class IDelivery(Interface):

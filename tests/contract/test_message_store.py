@@ -353,7 +353,7 @@ async def test_answers_come_in_the_order_of_the_calls(store):
         lambda n: store.get("m0"),
         lambda n: store.claim(0, 0, 0, 10),
         lambda n: store.missed(number, "/", [], 0, None, 10),
-        lambda n: store.told(number, ["m0"]),
+        lambda n: store.told("m0", [number]),
         lambda n: store.cancel("ghost", 0),
         lambda n: store.open_device("k", "s", "named", 0),
     ]

@@ -214,10 +214,10 @@ class RedisStore:
         """See :class:`IMessageStore`. Very many are read in steps: see :class:`RedisStore`."""
         return Deferred.fromCoroutine(reading.owed(self._line, device, namespace))
 
-    def told(self, device: int, message_ids: Sequence[str]) -> "Deferred[None]":
+    def told(self, message_id: str, devices: Sequence[int]) -> "Deferred[None]":
         """See :class:`IMessageStore`."""
-        args = (to_text(device), *message_ids)
-        asked = self._line.run(scripts.TOLD, args, Lane.RECEIPTS, len(message_ids))
+        args = (message_id, *map(to_text, devices))
+        asked = self._line.run(scripts.TOLD, args, Lane.RECEIPTS, len(devices))
         return asked.addCallback(nothing)
 
     # News.

@@ -108,9 +108,9 @@ def owed(
     return answers
 
 
-def told(connection: sqlite3.Connection, calls: Sequence[tuple[int, Sequence[str]]]) -> list[None]:
-    """For each ``(device, message_ids)``, see ``IMessageStore.told``."""
-    write(connection, _TOLD, [(device, name) for device, names in calls for name in names])
+def told(connection: sqlite3.Connection, calls: Sequence[tuple[str, Sequence[int]]]) -> list[None]:
+    """For each ``(message_id, devices)``, see ``IMessageStore.told``."""
+    write(connection, _TOLD, [(device, name) for name, devices in calls for device in devices])
     return [None] * len(calls)
 
 

@@ -240,10 +240,10 @@ class SQLiteStore:
         """See :class:`IMessageStore`."""
         return self._ask(replay.owed, (device, namespace), Lane.CLIENTS)
 
-    def told(self, device: int, message_ids: Sequence[str]) -> "Deferred[None]":
+    def told(self, message_id: str, devices: Sequence[int]) -> "Deferred[None]":
         """See :class:`IMessageStore`."""
-        call = (device, tuple(message_ids))
-        return self._submit(replay.told, call, Lane.RECEIPTS, weight=len(message_ids))
+        call = (message_id, tuple(devices))
+        return self._submit(replay.told, call, Lane.RECEIPTS, weight=len(devices))
 
     def add_key(self, stored: StoredKey) -> "Deferred[None]":
         """See :class:`IKeyStore`."""

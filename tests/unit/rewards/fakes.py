@@ -291,11 +291,10 @@ class MemoryStore:
 
         return self._do("owed", owed)
 
-    def told(self, device: int, message_ids: Sequence[str]) -> "Deferred[None]":
+    def told(self, message_id: str, devices: Sequence[int]) -> "Deferred[None]":
         def told() -> None:
-            for message_id in message_ids:
-                if message_id in self.rows:
-                    self.rows[message_id].told.add(device)
+            if message_id in self.rows:
+                self.rows[message_id].told.update(devices)
 
         return self._do("told", told)
 

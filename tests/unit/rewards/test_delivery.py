@@ -57,7 +57,7 @@ class Store:
 
     def __init__(self) -> None:
         self.noted: list[tuple[str, int, Level]] = []
-        self.told_of: list[tuple[int, list[str]]] = []
+        self.told_of: list[tuple[str, list[int]]] = []
         self.pages: list[Any] = []
         self.revokes: Any = []
         self.taken: Any = None
@@ -71,8 +71,8 @@ class Store:
         ]
         return succeed(None)
 
-    def told(self, device: int, message_ids: list[str]) -> Deferred[None]:
-        self.told_of.append((device, list(message_ids)))
+    def told(self, message_id: str, devices: list[int]) -> Deferred[None]:
+        self.told_of.append((message_id, list(devices)))
         return fail(StoreUnavailable()) if self.revokes is None else succeed(None)
 
     def take(self, message_id: str, device: int, now_ms: int) -> Deferred[Any]:
@@ -614,7 +614,7 @@ def test_a_revoke_goes_to_connected_devices_that_had_the_message(node: Node) -> 
     node.world.wheel.advance(1)
     for peer in (had, nameless):
         pong(peer)
-    assert node.store.told_of == [(1, ["m"])]
+    assert node.store.told_of == [("m", [1])]
 
 
 def test_a_revoked_message_is_not_written_any_more(node: Node) -> None:
@@ -648,7 +648,7 @@ def test_a_proof_that_cannot_be_kept_is_told_again_next_time(node: Node) -> None
     node.delivery.revoke(taken_back(message(), Reason.EXPIRED, 1))
     node.world.wheel.advance(1)
     pong(peer)
-    assert node.store.told_of == [(1, ["m"])]
+    assert node.store.told_of == [("m", [1])]
 
 
 # Replay.

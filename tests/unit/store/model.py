@@ -160,8 +160,8 @@ class Model:
             if whose == device and self._entries[name].record.message.namespace == namespace
         )
 
-    def told(self, device, message_ids):
-        self._owed -= {(device, name) for name in message_ids}
+    def told(self, message_id, devices):
+        self._owed -= {(device, message_id) for device in devices}
 
     def _in(self, state):
         return [each for each in self._entries.values() if each.record.state is state]

@@ -88,7 +88,7 @@ calls = st.one_of(
     ),
     call("had", ids, st.lists(devices, unique=True)),
     call("owed", devices, namespaces),
-    call("told", devices, st.lists(ids, max_size=3)),
+    call("told", ids, st.lists(devices, max_size=3)),
 )
 
 EVERYTHING = [
@@ -127,9 +127,9 @@ class Translation:
                 )
             case "missed", (device, namespace, rooms, now_ms, limit, since_ms):
                 arguments = (number(device), namespace, rooms, now_ms, None, limit, since_ms)
-            case "had", (message_id, some):
+            case (("had" | "told"), (message_id, some)):
                 arguments = (message_id, [number(each) for each in some])
-            case (("owed" | "told"), (device, *rest)):
+            case "owed", (device, *rest):
                 arguments = (number(device), *rest)
         return getattr(store, name)(*arguments)
 

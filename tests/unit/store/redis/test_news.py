@@ -353,5 +353,5 @@ async def test_receipts_are_not_news(opened, listener):
     number = await device(opened.store, "a")
     await opened.store.note({"m": [Receipt(number, Level.ACKED, 1_500)]})
     await opened.store.owed(number, "/dropcodes")
-    await opened.store.told(number, ["m"])
+    await opened.store.told("m", [number])
     assert listener.heard() == []

@@ -57,7 +57,9 @@ async def life(store: SQLiteStore, start: int, numbers: range) -> None:
         for each in await store.expire(due + n % 20, 5):
             say("ended", each.record.message.id)
         owed = await store.owed(devices[0].number, "/dropcodes")
-        await store.told(devices[0].number, [each.message_id for each in owed[::2]])
+        await gatherResults(
+            [store.told(each.message_id, [devices[0].number]) for each in owed[::2]]
+        )
         await store.missed(devices[2].number, "/dropcodes", rooms_of(message.to), due, None, 10)
 
 

@@ -155,7 +155,7 @@ def calls(rig, number):
         "note": lambda: store.note({"m": [Receipt(number, Level.SENT, 1)]}),
         "open a new device": lambda: store.open_device("k", "s-42", "new", 1),
         "open the first of a key": lambda: store.open_device("other", "s-42", None, 1),
-        "told": lambda: store.told(number, ["gone"]),
+        "told": lambda: store.told("gone", [number]),
     }
 
 
@@ -331,7 +331,7 @@ class Recorder:
     [
         ("missed", lambda s, n: s.missed(n, "/dropcodes", ["all", f"streamer:s-{n}"], 2, None, 9)),
         ("owed", lambda s, n: s.owed(n, "/dropcodes")),
-        ("told", lambda s, n: s.told(n, ["gone"])),
+        ("told", lambda s, n: s.told("gone", [n])),
         ("note", lambda s, n: s.note({"m": [Receipt(n, Level.DELIVERED, 2)]})),
         ("take", lambda s, n: s.take("once", n, 2)),
         ("settle", lambda s, n: s.settle(f"m{n}", 2)),
