@@ -18,7 +18,7 @@ from reward_push.admission.replay import FIRST_PAGE, PAGE, PAGE_BYTES, Replay
 from reward_push.engineio.interfaces import ITracker
 from reward_push.engineio.packet import Packet, PacketType
 from reward_push.rewards.acknowledgements import RETRY_S, Acknowledgements
-from reward_push.rewards.delivery import Delivery, LiveMessage, Revocation
+from reward_push.rewards.delivery import Delivery
 from reward_push.rewards.interfaces import (
     Device,
     Ended,
@@ -44,6 +44,7 @@ from reward_push.rewards.news import LocalNews
 from reward_push.rewards.receipts import ReceiptBuffer
 from reward_push.rewards.rooms import EVERYBODY, streamer_room
 from reward_push.rewards.told import Told
+from reward_push.rewards.trackers import LiveMessage, Revocation
 from reward_push.rewards.waiting import Waiting
 from reward_push.socketio.broadcaster import SLICE
 
