@@ -129,6 +129,9 @@ class Backplane:
 
     def lost(self) -> None:
         """The subscriber has lost its connection."""
+        if self._watermark is None and self._connection:
+            # No canary has come back yet, but sockets may have: whatever is published now is missed by them.
+            self._watermark = 0
         self._connection += 1
         self._hearing = self._healing = False
         if self._since:

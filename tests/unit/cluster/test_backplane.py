@@ -273,6 +273,25 @@ def test_what_was_missed_is_made_up_for(node: Node) -> None:
     assert len(node.store.asked) == 2
 
 
+def test_a_link_lost_before_it_was_ever_heard_through_is_made_up_for_too(node: Node) -> None:
+    """Sockets may have come in on it before the first canary came back."""
+    node.backplane.ready()
+    node.sockets = [Socket("s", ("streamer:s-42",))]
+    node.backplane.lost()
+    node.backplane.ready()
+    node.store.pages = [page(became(11, "streamer:s-42"))]
+    node.hear(Canary(20))
+    assert [after for after, _ in node.store.asked] == [0]
+    assert node.healed == ["s"]
+
+
+def test_a_link_that_could_not_be_had_at_first_has_missed_nothing(node: Node) -> None:
+    node.backplane.lost()
+    node.listen(10)
+    assert node.store.asked == []
+    assert node.backplane.heals == 0
+
+
 def test_a_socket_in_several_rooms_is_healed_once_and_who_has_gone_is_not(node: Node) -> None:
     deafened(node)
     node.sockets = [Socket("s", ("a", "b")), Socket("gone", ("a",), connected=False)]
