@@ -67,9 +67,10 @@ class Guard:
         self._handshakes = None if rate is None else Buckets(rate)
         self._bans = None if failures is None else Bans(failures, limits.ban_s)
         self._calls = None if api_rate is None else Buckets(api_rate)
-        self._by_address = Tally(limits.connections_per_address)
-        self._by_key = Tally(limits.connections_per_key)
-        self._sockets = Tally(limits.connections_per_address * SOCKETS_PER_CONNECTION)
+        self._by_address = Tally()
+        self._by_key = Tally()
+        self._sockets = Tally()
+        self._most_sockets = limits.connections_per_address * SOCKETS_PER_CONNECTION
         self._half_open: OrderedDict[Any, float] = OrderedDict()
         self._half_open_of: dict[str, dict[Any, None]] = {}
         self._ban_notice = Seldom(now)
@@ -110,14 +111,14 @@ class Guard:
         if name in self._sockets.full:
             self.turned_away[Reason.ADDRESS_SOCKETS] += 1
             return False
-        self._sockets.add(name)
+        self._sockets.add(name, self._most_sockets)
         return True
 
     def depart(self, peer: IAddress | None) -> None:
         """See :class:`.interfaces.IDoor`."""
         name = self._proxies.direct(getattr(peer, "host", None))
         if name is not None:
-            self._sockets.remove(name)
+            self._sockets.remove(name, self._most_sockets)
 
     # At the door.
 
@@ -150,7 +151,7 @@ class Guard:
         """A session was opened. :meth:`left` tells of its end."""
         address = guest.handshake.address
         self.connections += 1
-        self._by_address.add(address)
+        self._by_address.add(address, self._limits.connections_per_address)
         self._half_open[guest] = self._now()
         self._half_open_of.setdefault(address, {})[guest] = None
 
@@ -167,7 +168,7 @@ class Guard:
         """A session is over."""
         self.joined(guest)
         self.connections -= 1
-        self._by_address.remove(guest.handshake.address)
+        self._by_address.remove(guest.handshake.address, self._limits.connections_per_address)
 
     def _make_room(self, address: str | None, now: float) -> bool:
         """End the oldest half-open session, of ``address`` or of all, if it is old enough."""
@@ -225,13 +226,13 @@ class Guard:
 
     def key_used(self, key: Key) -> None:
         """A connection has joined with ``key``. :meth:`key_left` tells of its end."""
-        if _is_counted(key):
-            self._by_key.add(key.key_id)
+        if most := self._most_of(key):
+            self._by_key.add(key.key_id, most)
 
     def key_left(self, key: Key) -> None:
         """A connection that had joined with ``key`` is in no namespace with it any more."""
-        if _is_counted(key):
-            self._by_key.remove(key.key_id)
+        if most := self._most_of(key):
+            self._by_key.remove(key.key_id, most)
 
     def refuse_call(self, key: Key) -> TurnedAway | None:
         """The API is called with ``key``: return why that is too often, if so."""
@@ -245,7 +246,13 @@ class Guard:
         return key is not None and self._is_full(key)
 
     def _is_full(self, key: Key) -> bool:
-        return key.key_id in self._by_key.full and _is_counted(key)
+        return key.key_id in self._by_key.full
+
+    def _most_of(self, key: Key) -> int:
+        """Return how many connections ``key`` may have; 0: any number. Those of a gateway belong to many."""
+        if key.max_connections is not None:
+            return key.max_connections
+        return 0 if key.streamer == ANY_STREAMER else self._limits.connections_per_key
 
     # Now and then.
 
@@ -255,8 +262,3 @@ class Guard:
         for table in (self._handshakes, self._calls, self._bans):
             if table is not None:
                 table.tidy(now)
-
-
-def _is_counted(key: Key) -> bool:
-    """Return whether connections of ``key`` are limited: those of a gateway belong to many."""
-    return key.streamer != ANY_STREAMER

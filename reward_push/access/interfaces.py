@@ -51,6 +51,8 @@ class Key:
     """Backend keys only."""
     expires_at_ms: int | None = None
     """The first moment at which it is no longer valid; ``None``: it has no end."""
+    max_connections: int | None = None
+    """Plugin keys only: how many it may have on a node; ``None``: as the settings have it."""
 
     def may(self, right: Right) -> bool:
         """Return whether the key has ``right``; a plugin key has none."""

@@ -34,11 +34,12 @@ def new_key(
     namespaces: Iterable[str] | None = None,
     rights: Iterable[Right] = (),
     expires_at_ms: int | None = None,
+    max_connections: int | None = None,
 ) -> tuple[StoredKey, str]:
     """Make a key; return what a store keeps of it, and the key itself, which cannot be found out again.
 
-    Raises ValueError when a plugin key has no streamer or has rights, or a backend key has a streamer or
-    groups.
+    Raises ValueError when a plugin key has no streamer or has rights, or a backend key has a streamer,
+    groups or a limit of connections.
     """
     key = Key(
         key_id="".join(secrets.choice(_ALPHABET) for _ in range(KEY_ID_CHARS)),
@@ -50,6 +51,7 @@ def new_key(
         namespaces=None if namespaces is None else tuple(namespaces),
         rights=frozenset(rights),
         expires_at_ms=expires_at_ms,
+        max_connections=max_connections,
     )
     _check_kind(key)
     secret = secrets.token_urlsafe(_SECRET_BYTES)
@@ -85,6 +87,7 @@ def _check_kind(key: Key) -> None:
     if key.kind is KeyKind.PLUGIN and (not key.streamer or key.rights):
         msg = "a plugin key has a streamer and no rights"
         raise ValueError(msg)
-    if key.kind is KeyKind.BACKEND and (key.streamer is not None or key.groups):
-        msg = "a backend key has neither streamer nor groups"
+    plugins_own = (key.streamer, key.groups or None, key.max_connections)
+    if key.kind is KeyKind.BACKEND and any(each is not None for each in plugins_own):
+        msg = "a backend key has neither streamer nor groups nor connections"
         raise ValueError(msg)

@@ -109,6 +109,7 @@ class KeyRing:
         namespaces: Iterable[str] | None = None,
         rights: Iterable[Right] = (),
         expires_at_ms: int | None = None,
+        max_connections: int | None = None,
     ) -> "Deferred[tuple[Key, str]]":
         """Make a key and store it; fire with it and its text, which is shown once, when it is committed.
 
@@ -123,6 +124,7 @@ class KeyRing:
             namespaces=namespaces,
             rights=rights,
             expires_at_ms=expires_at_ms,
+            max_connections=max_connections,
         )
         return self._store.add_key(stored).addCallback(self._created, stored, text)
 

@@ -31,6 +31,7 @@ class Keys(Protocol):
         namespaces: Sequence[str] | None,
         rights: frozenset[Right],
         expires_at_ms: int | None,
+        max_connections: int | None,
     ) -> "Deferred[tuple[Key, str]]":
         """Make and keep a key; return it and, this once, what its holder presents."""
 

@@ -10,16 +10,16 @@ from ..access.interfaces import ANY_STREAMER, MAX_GROUPS, Key, KeyKind, KeyUse, 
 from ..access.key_text import KEY_ID
 from ..rewards.errors import ErrorCode, Refused, invalid
 from ..rewards.instants import instant, to_rfc3339
-from ..rewards.structure import Field, identifier, many, one_of, shown, structure, text
+from ..rewards.structure import Field, identifier, integer, many, one_of, shown, structure, text
 from .answers import Answer, json_answer
 from .auth import Callers, Keys, authorize
 from .body import read_no_fields, read_object
-from .limits import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAME_CHARS
+from .limits import DEFAULT_LIMIT, MAX_CONNECTIONS, MAX_LIMIT, MAX_NAME_CHARS
 from .operation import PAGE_PARAMETERS, Operation, Said, ref
 from .pages import read_page
 from .query import read_query, whole_number
 
-_PLUGIN_ONLY = ("streamer", "groups")
+_PLUGIN_ONLY = ("streamer", "groups", "max_connections")
 _BACKEND_ONLY = ("rights",)
 
 
@@ -70,6 +70,7 @@ class KeyCreation:
             "name": Field(_label),
             "streamer": Field(_streamer),
             "groups": Field(many(identifier, 0, MAX_GROUPS)),
+            "max_connections": Field(integer(1, MAX_CONNECTIONS)),
             "rights": Field(many(one_of(tuple(map(str, Right))), 1, len(Right))),
             "namespaces": Field(many(one_of(tuple(namespaces)), 1, len(namespaces))),
             "expires_at": Field(self._future),
@@ -92,6 +93,7 @@ class KeyCreation:
             namespaces=namespaces,
             rights=frozenset(map(Right, fields.get("rights", ()))),
             expires_at_ms=fields.get("expires_at"),
+            max_connections=fields.get("max_connections"),
         )
         return json_answer(201, {**key_to_answer(key), "key": secret})
 
@@ -160,6 +162,8 @@ def key_to_answer(key: Key) -> dict[str, Any]:
     if key.kind is KeyKind.PLUGIN:
         answer["streamer"] = key.streamer
         answer["groups"] = list(key.groups)
+        if key.max_connections is not None:
+            answer["max_connections"] = key.max_connections
     else:
         answer["rights"] = [str(right) for right in Right if right in key.rights]
     if key.namespaces is not None:

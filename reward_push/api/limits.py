@@ -6,6 +6,9 @@ MAX_BATCH = 1000
 MAX_NAME_CHARS = 128
 """A key's name for people."""
 
+MAX_CONNECTIONS = 1_000_000
+"""What a key may be allowed at most."""
+
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 """Items in a page of a list."""

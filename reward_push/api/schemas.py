@@ -18,7 +18,7 @@ from ..rewards.parsing import (
     RESERVED_EVENTS,
     SECONDS_BELOW,
 )
-from .limits import MAX_BATCH, MAX_NAME_CHARS
+from .limits import MAX_BATCH, MAX_CONNECTIONS, MAX_NAME_CHARS
 from .operation import Schema, ref
 from .shapes import array, closed, count, or_null, page_of, shape
 
@@ -187,6 +187,13 @@ _LABEL: Schema = {
     "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
 }
 
+_MAX_CONNECTIONS: Schema = {
+    "type": "integer",
+    "minimum": 1,
+    "maximum": MAX_CONNECTIONS,
+    "description": "How many it may have on a node; absent: max_connections_per_key, of a gateway key any number.",
+}
+
 _EXPIRES_AT = _moment(0, "In the future; absent: it has no end.")
 
 
@@ -197,6 +204,7 @@ def _new_plugin_key(limited_to: Schema) -> Schema:
             "kind": {"const": str(KeyKind.PLUGIN)},
             "streamer": streamer,
             "groups": array(ref("Name"), 0, MAX_GROUPS),
+            "max_connections": _MAX_CONNECTIONS,
             "namespaces": limited_to,
             "name": _LABEL,
             "expires_at": _EXPIRES_AT,
@@ -220,13 +228,16 @@ def _new_backend_key(limited_to: Schema) -> Schema:
 
 
 def _key(**more: Schema) -> Schema:
-    optional = ("streamer", "groups", "rights", "namespaces", "name", "expires_at")
+    optional = (
+        *("streamer", "groups", "max_connections", "rights", "namespaces", "name", "expires_at"),
+    )
     return shape(
         {
             "key_id": {"type": "string"},
             "kind": {"enum": [str(kind) for kind in KeyKind]},
             "streamer": {"type": "string"},
             "groups": array({"type": "string"}),
+            "max_connections": {"type": "integer"},
             "rights": array({"enum": [str(right) for right in Right]}),
             "namespaces": array({"type": "string"}),
             "name": {"type": "string"},

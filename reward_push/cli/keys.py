@@ -31,6 +31,12 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     plugin.add_argument(
         "--group", action="append", dest="groups", metavar="GROUP", help="may be repeated"
     )
+    plugin.add_argument(
+        "--max-connections",
+        type=int,
+        metavar="N",
+        help="how many it may have on a node (default: the node's max_connections_per_key)",
+    )
     backend = kinds.add_parser(
         "backend", parents=[common], allow_abbrev=False, help="for a backend"
     )
@@ -81,7 +87,10 @@ def _add_common_fields(parser: argparse.ArgumentParser) -> None:
 
 
 def _create(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
-    fields = ("kind", "streamer", "groups", "rights", "namespaces", "name", "expires_at")
+    fields = (
+        *("kind", "streamer", "groups", "max_connections", "rights", "namespaces", "name"),
+        "expires_at",
+    )
     body = {name: value for name in fields if (value := getattr(options, name, None)) is not None}
     if options.expires_in is not None:
         body["expires_at"] = round((time.time() + options.expires_in) * 1000)

@@ -57,7 +57,7 @@ def test_a_plugin_key_with_everything_as_json(run: Command) -> None:
     made = run(
         *("keys", "create", "plugin", "s-42", "--group", "eu", "--group", "vip"),
         *("--namespace", "/dropcodes", "--namespace", "/donations", "--name", "OBS, ™"),
-        *("--expires-at", "2127-01-01T00:00:00+01:00", "--json"),
+        *("--expires-at", "2127-01-01T00:00:00+01:00", "--max-connections", "3", "--json"),
     )
     assert made.out.isascii()
     key = json.loads(made.out)
@@ -68,6 +68,7 @@ def test_a_plugin_key_with_everything_as_json(run: Command) -> None:
         "kind": "plugin",
         "streamer": "s-42",
         "groups": ["eu", "vip"],
+        "max_connections": 3,
         "namespaces": ["/dropcodes", "/donations"],
         "name": "OBS, ™",
         "expires_at": "2126-12-31T23:00:00.000Z",

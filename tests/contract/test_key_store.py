@@ -24,6 +24,7 @@ KEYS = [
         groups=("eu", "beta"),
         namespaces=("/dropcodes", "/"),
         expires_at_ms=1_800_000_000_000,
+        max_connections=3,
     ),
     Key("cccccccccccc", KeyKind.BACKEND, 0, rights=frozenset(Right), namespaces=()),
     Key("dddddddddddd", KeyKind.BACKEND, 0, rights=frozenset({Right.READ})),

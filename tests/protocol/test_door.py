@@ -302,6 +302,20 @@ def test_a_gateway_key_has_no_limit(guarded: Node) -> None:
         assert websocket.text().startswith(JOINED)
 
 
+@pytest.mark.parametrize("streamer", ["s-limited", "*"])
+def test_a_key_with_a_limit_of_its_own(guarded: Node, streamer: str) -> None:
+    """In place of the node's, which is two; a gateway's, too."""
+    named = ',"streamer":"s"' if streamer == "*" else ""
+    for most in (1, 3):
+        key = guarded.plugin_key(streamer=streamer, max_connections=most).key
+        for number in range(most):
+            websocket = open_websocket(guarded.port, headers=at(f"198.51.102.{number}"))
+            websocket.say(f'40/dropcodes,{{"apiKey":"{key}"{named}}}')
+            assert websocket.text().startswith(JOINED)
+        header = [("Authorization", f"ApiKey {key}")]
+        assert knock(guarded, [*at("198.51.102.9"), *header]).brief == (429, TOO_MANY)
+
+
 # Wrong keys
 
 

@@ -27,6 +27,7 @@ def to_text(stored: StoredKey) -> str:
         "namespaces": key.namespaces,
         "rights": sorted(key.rights),
         "expires_at_ms": key.expires_at_ms,
+        "max_connections": key.max_connections,
     }
     said = {name: value for name, value in rest.items() if value is not None}
     return f"{key.created_at_ms} {stored.secret_sha256.hex()} {compact(said)}"
@@ -52,6 +53,7 @@ def from_text(key_id: str, text: str) -> StoredKey:
         namespaces=None if namespaces is None else tuple(namespaces),
         rights=frozenset(map(Right, said["rights"])),
         expires_at_ms=said.get("expires_at_ms"),
+        max_connections=said.get("max_connections"),
     )
     return StoredKey(key, bytes.fromhex(secret))
 

@@ -11,13 +11,13 @@ from .statements import gather, gather_for, write
 
 _INSERT = """
 INSERT INTO keys (key_id, secret_sha256, kind, created_at_ms, expires_at_ms, name, streamer,
-    groups_json, namespaces_json, rights_json)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    groups_json, namespaces_json, rights_json, max_connections)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 _FOUND = """
 SELECT json_array(key_id, hex(secret_sha256), kind, created_at_ms, expires_at_ms, name, streamer,
-    groups_json, namespaces_json, rights_json, used_at_ms) AS found FROM keys
+    groups_json, namespaces_json, rights_json, max_connections, used_at_ms) AS found FROM keys
 """
 
 _SELECT = f"{_FOUND} WHERE key_id IN (VALUES {{rows}})"
@@ -110,6 +110,7 @@ def _row(stored: StoredKey) -> tuple[Any, ...]:
         json.dumps(key.groups),
         None if key.namespaces is None else json.dumps(key.namespaces),
         json.dumps(sorted(key.rights)),
+        key.max_connections,
     )
 
 
@@ -125,6 +126,7 @@ def _stored(row: Sequence[Any]) -> StoredKey:
         groups,
         namespaces,
         rights,
+        max_connections,
         _used_at_ms,
     ) = row
     key = Key(
@@ -137,5 +139,6 @@ def _stored(row: Sequence[Any]) -> StoredKey:
         namespaces=None if namespaces is None else tuple(json.loads(namespaces)),
         rights=frozenset(map(Right, json.loads(rights))),
         expires_at_ms=expires_at_ms,
+        max_connections=max_connections,
     )
     return StoredKey(key, bytes.fromhex(secret))

@@ -160,6 +160,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE keys ADD COLUMN used_at_ms INTEGER",
         "CREATE INDEX keys_by_age ON keys (created_at_ms, key_id)",
     ),
+    ("ALTER TABLE keys ADD COLUMN max_connections INTEGER",),
 )
 """Each entry leads from the version of its index to the next. Entries are added, never changed."""
 

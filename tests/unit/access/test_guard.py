@@ -309,6 +309,22 @@ def test_a_gateway_s_key_has_no_limit() -> None:
         door.guard.key_left(GATEWAY)
 
 
+def test_a_key_may_have_a_limit_of_its_own() -> None:
+    """A gateway's, too; also where the others have none."""
+    for door in (Door(connections_per_key=1), Door(connections_per_key=9), Door()):
+        for plain in (KEY, GATEWAY):
+            key = attrs.evolve(plain, max_connections=2)
+            door.known["good"] = key
+            door.guard.key_used(key)
+            assert door.guard.refuse_key(key) is None
+            door.guard.key_used(key)
+            assert door.guard.refuse_key(key) is not None
+            assert door.knock(presented="good") == "key_full"
+            door.guard.key_left(key)
+            assert door.guard.refuse_key(key) is None
+            door.guard.key_left(key)
+
+
 # Wrong keys
 
 

@@ -20,6 +20,7 @@ def test_a_plugin_key_with_everything(api):
             "namespaces": ["/dropcodes"],
             "groups": ["eu", "vip", "eu"],
             "expires_at": "2027-01-01T00:00:00Z",
+            "max_connections": 3,
             "name": "OBS, living room",
         },
     )
@@ -29,6 +30,7 @@ def test_a_plugin_key_with_everything(api):
         "kind": "plugin",
         "streamer": "s-42",
         "groups": ["eu", "vip"],
+        "max_connections": 3,
         "namespaces": ["/dropcodes"],
         "name": "OBS, living room",
         "created_at": NOW,
@@ -44,6 +46,7 @@ def test_a_plugin_key_with_everything(api):
             "namespaces": ("/dropcodes",),
             "rights": frozenset(),
             "expires_at_ms": 1_798_761_600_000,
+            "max_connections": 3,
         }
     ]
 

@@ -127,7 +127,7 @@ def test_a_new_key_has_the_fields_that_are_read(document: dict[str, Any]) -> Non
     fields = KeyCreation(None, None, NAMESPACES, lambda: 0)._fields  # type: ignore[arg-type]
     plugin, backend = document["components"]["schemas"]["NewKey"]["oneOf"]
     assert properties(plugin)[0] == set(fields) - {"rights"}
-    assert properties(backend)[0] == set(fields) - {"streamer", "groups"}
+    assert properties(backend)[0] == set(fields) - {"streamer", "groups", "max_connections"}
 
 
 MESSAGE = {"namespace": "/", "event": "e", "to": "all", "data": None}
