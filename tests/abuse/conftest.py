@@ -11,7 +11,7 @@ from .size import HASTE, LONG, pick
 from .sockets import many_files
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def siege(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Siege]:
     """A node as it is by default, with honest clients."""
     many_files()

@@ -28,7 +28,7 @@ SESSION_MIB = 5 / 1024
 """What a session may take at most that has joined nothing."""
 SPARE_MIB = 6.0
 """What a node that has just begun takes anyway, once it is used."""
-KNOWN = "reward_push.rewards.delivery.LiveMessage"
+KNOWN = "reward_push.rewards.trackers.LiveMessage"
 """What is kept of messages for late acknowledgements: up to 10,000 of them."""
 _BUSY = 10
 """Objects of one type that may be there more than at first: the honest clients are served all the time."""
